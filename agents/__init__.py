@@ -1,0 +1,1 @@
+"""The state machine: state, nodes, graph, reconciliation, aggregator, checkpoints, audit."""

@@ -1,0 +1,133 @@
+"""Settings: one frozen object; defaults < readingroom.toml < environment < flags.
+
+Environment variables are READINGROOM_<FIELD> (nested: READINGROOM_LLM__BASE_URL). The file is
+`readingroom.toml` in the working directory, or the one named by READINGROOM_CONFIG.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from findings.errors import SettingsError
+from findings.vocabulary import Language
+
+CONFIG_VARIABLE = "READINGROOM_CONFIG"
+CONFIG_FILE = "readingroom.toml"
+
+
+def default_cache_dir() -> Path:
+    """Where pulled weights and built indexes live: XDG cache, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "readingroom"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ExpertSettings(_Group):
+    """Which expert plays each role (`none` leaves a role empty), and how long it may take."""
+
+    classifier: str = "embedded"
+    detector: str = "embedded"
+    segmenter: str = "embedded"
+    clues: str = "embedded"
+    crude_report: str = "embedded"
+    measurer: str = "embedded"
+    prior_comparer: str = "embedded"
+    vision_language: str = "none"
+    time_limit_seconds: float = Field(default=30.0, gt=0)
+
+
+class LlmSettings(_Group):
+    """The aggregator's back ends."""
+
+    aggregator: Literal["embedded", "vllm", "phraser"] = "embedded"
+    embedded_model: str = "smollm2-135m-instruct"
+    base_url: str = "http://127.0.0.1:8000/v1"
+    model: str = "readingroom"
+    api_key: str = "none"
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    max_repairs: int = Field(default=2, ge=0, le=5)
+
+
+class RetrievalSettings(_Group):
+    """Similar prior reports."""
+
+    enabled: bool = True
+    neighbours: int = Field(default=5, ge=0, le=50)
+    floor: float = Field(default=0.35, ge=-1, le=1)
+
+
+class Settings(BaseSettings):
+    """Everything a person may set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="READINGROOM_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    cache_dir: Path = Field(default_factory=default_cache_dir)
+    language: Language = Language.ENGLISH
+    seed: int = 0
+    threads: int = Field(default=0, ge=0, description="0: as many as there are cores")
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    experts: ExpertSettings = ExpertSettings()
+    llm: LlmSettings = LlmSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the retrieval index lives."""
+        return self.cache_dir / "index"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The SQLite file of the state machine's checkpoints."""
+        return self.cache_dir / "checkpoints.sqlite"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over file over defaults."""
+        file = Path(os.environ.get(CONFIG_VARIABLE, CONFIG_FILE))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file))
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read settings; `flags` are what the command line gave (None: not given).
+
+    Raises `SettingsError` with the offending key, never its value.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named is not None and not Path(named).is_file():
+        raise SettingsError(
+            f"The settings file that {CONFIG_VARIABLE} names does not exist. "
+            "Correct the variable or remove it."
+        )
+    try:
+        return Settings(**{key: value for key, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"The setting '{key}' is not usable: {first['msg']}. "
+            "See 'readingroom doctor' for every setting and where it is read from."
+        ) from None
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_FILE} cannot be read as TOML: {error}.") from None

@@ -1,0 +1,1 @@
+"""Studies and pixels: loading, display pipeline, geometry, input gate, de-identification."""

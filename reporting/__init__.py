@@ -1,0 +1,1 @@
+"""The draft report: ledger, phrasing, reading text back, verification, exports."""

@@ -1,0 +1,1 @@
+"""The experts as agents see them: one file per expert, one contract, one registry."""

@@ -1,0 +1,80 @@
+"""What every expert is and promises.
+
+An expert looks at one study and returns evidence. It is built cheaply, loads its weights once on
+first use, may be called from several threads, and raises `ExpertError` (never anything else) when
+it cannot do its work on a study.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from findings.claims import Frozen
+from findings.evidence import Evidence
+from imaging.study import Study
+
+
+class Role(StrEnum):
+    """The part an expert plays in the state machine."""
+
+    CLASSIFIER = "classifier"
+    DETECTOR = "detector"
+    SEGMENTER = "segmenter"
+    CLUES = "clues"
+    CRUDE_REPORT = "crude_report"
+    MEASURER = "measurer"
+    PRIOR_COMPARER = "prior_comparer"
+    VISION_LANGUAGE = "vision_language"
+
+
+class ExpertCard(Frozen):
+    """Who an expert is: printed by `doctor`, kept in every draft."""
+
+    role: Role
+    name: str
+    version: str
+    licence: str
+    sha256: str | None = None
+    needs: tuple[Role, ...] = ()
+    """Roles whose evidence must be there before this expert runs."""
+    seconds: float = 0.0
+    """Cost estimate: seconds per study on two CPU cores."""
+
+
+@dataclass(frozen=True)
+class ExpertContext:
+    """What an expert may use besides the study."""
+
+    language: str = "en"
+    seed: int = 0
+    evidence: tuple[Evidence, ...] = field(default=())
+    """Evidence of the roles named in `needs`."""
+
+
+@runtime_checkable
+class Expert(Protocol):
+    """An expert tool. `run` numbers its evidence from E1; the graph renumbers the whole draft."""
+
+    @property
+    def card(self) -> ExpertCard:
+        """Identity, licence, needs and cost; must not load weights."""
+        ...
+
+    def installed(self) -> bool:
+        """Whether the expert's weights or service are there; must not load them."""
+        ...
+
+    def run(self, study: Study, context: ExpertContext) -> tuple[Evidence, ...]:
+        """Look at the study's frontal image. Raises `ExpertError`."""
+        ...
+
+
+class ExpertFactory(Protocol):
+    """Builds an expert from where pulled weights live; registered under a role and a name."""
+
+    def __call__(self, cache: Path) -> Expert:
+        """Make the expert without loading weights."""
+        ...
