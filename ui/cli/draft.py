@@ -1,0 +1,91 @@
+"""`readingroom draft`: a study in, a report with its evidence out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ui.cli.progress import NodeProgress, transfer_progress
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--prior", type=click.Path(path_type=Path), help="The prior study.")
+@click.option("--prior-report", type=click.Path(path_type=Path), help="Text file: prior report.")
+@click.option("--language", type=click.Choice(["en", "es"]), help="Language of the report.")
+@click.option("--indication", help="Why the study was done; quoted in the report.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--seed", type=int, help="A fixed seed gives a fixed draft.")
+@click.option("--aggregator", type=click.Choice(["embedded", "vllm", "phraser"]))
+def draft(
+    study: Path,
+    prior: Path | None,
+    prior_report: Path | None,
+    language: str | None,
+    indication: str | None,
+    out: Path | None,
+    seed: int | None,
+    aggregator: str | None,
+) -> None:
+    """Draft a report for STUDY: a DICOM file, a folder of them, or a PNG or JPEG.
+
+    Writes draft.json, report.md, overlay.png and audit.jsonl into the --out folder (default:
+    out/<study key>) and prints the report.
+    """
+    from agents.drafting import DraftOptions, draft_study
+    from agents.settings import load_settings
+    from reporting.render import report_text
+
+    settings = load_settings(language=language, seed=seed)
+    options = DraftOptions(
+        prior=prior,
+        prior_report=_read_text(prior_report),
+        language=settings.language,
+        indication=indication,
+        seed=settings.seed,
+        aggregator=aggregator or settings.llm.aggregator,
+        out=out,
+    )
+    ensure_index(settings)
+    with NodeProgress() as progress:
+        outcome = draft_study(study, options, settings, on_event=progress.show)
+    click.echo(report_text(outcome.draft))
+    click.echo(f"Written to {outcome.out}", err=True)
+
+
+def ensure_index(settings: Settings) -> None:
+    """Build the index of similar reports on first use, where its corpus has been fetched."""
+    from retrieval.build import build_from_cache, can_build
+
+    language = settings.language
+    if not settings.retrieval.enabled or not can_build(
+        settings.cache_dir, settings.index_dir, language
+    ):
+        return
+    click.echo("Building the index of similar reports; this happens once.", err=True)
+    with transfer_progress("index") as progress:
+        build_from_cache(settings.cache_dir, settings.index_dir, (language,), progress)
+
+
+def _read_text(path: Path | None) -> str | None:
+    """The text of a prior report. Raises `ReportError` where it cannot be read."""
+    from findings.errors import ReportError
+
+    if path is None:
+        return None
+    limit = 1_000_000
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        raise ReportError("The prior report cannot be opened. Check the path.") from None
+    if len(raw) > limit:
+        raise ReportError("The prior report is larger than 1 MB. Give the report's text alone.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ReportError("The prior report is not UTF-8 text. Save it as plain text.") from None
