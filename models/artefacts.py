@@ -1,18 +1,14 @@
-"""The list of weights and data sets that the application uses: `models/manifest.toml`, typed."""
+"""What the manifest says of one set of weights or data: files, source, licence, checksums."""
 
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from findings.claims import Frozen
-from findings.errors import UserInputError, WeightsError
-
-MANIFEST_FILE: Final = Path(__file__).with_name("manifest.toml")
 
 _WHEEL_PURL: Final = re.compile(r"pkg:pypi/([a-z0-9][a-z0-9-]*)@([0-9][0-9A-Za-z.]*)")
 
@@ -45,7 +41,8 @@ class Artefact(Frozen):
     source: str = Field(description="'shipped', a package URL pkg:pypi/NAME@VERSION, or https URL")
     size: int = Field(default=0, ge=0, description="bytes to download; 0 where shipped")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the download")
-    required: bool = Field(default=True, description="false: nothing stops working without it")
+    default: bool = Field(default=False, description="true where the default draft pulls it")
+    in_default_draft: bool = Field(default=False, description="pulled when no name is given")
     files: tuple[ArtefactFile, ...] = Field(min_length=1)
     card: str = ""
 
@@ -70,29 +67,3 @@ class Artefact(Frozen):
         """`NAME==VERSION` of the wheel it comes from, if any."""
         match = _WHEEL_PURL.fullmatch(self.source)
         return f"{match[1]}=={match[2]}" if match else None
-
-
-class Manifest(Frozen):
-    """Every artefact, in the order in which people should read them."""
-
-    entries: tuple[Artefact, ...]
-
-    @classmethod
-    def load(cls, file: Path = MANIFEST_FILE) -> Manifest:
-        """Read a manifest. Raises `WeightsError` where it is damaged."""
-        try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-            return cls(entries=tuple(Artefact.model_validate(e) for e in table["artefact"]))
-        except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as error:
-            raise WeightsError(
-                f"The weights manifest cannot be read ({type(error).__name__}). "
-                "Reinstall the application."
-            ) from error
-
-    def entry(self, name: str) -> Artefact:
-        """The artefact of that name. Raises `UserInputError` naming those there are."""
-        for artefact in self.entries:
-            if artefact.name == name:
-                return artefact
-        names = ", ".join(artefact.name for artefact in self.entries)
-        raise UserInputError(f"There is no artefact of that name. Choose one of: {names}.")
