@@ -17,16 +17,16 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """List every artefact with its role, size, licence and whether it is here."""
     from agents.settings import load_settings
-    from models.weights import Manifest
+    from models.weights import status
 
-    for status in Manifest.load().status(load_settings().cache_dir):
+    for one in status(load_settings().cache_dir):
         if as_json:
-            click.echo(status.model_dump_json())
+            click.echo(one.model_dump_json())
             continue
-        entry = status.artefact
-        here = "present" if status.present else "absent"
+        artefact = one.artefact
         click.echo(
-            f"{entry.name:28} {entry.role:18} {entry.size / 1e6:8.1f} MB  {here:8} {entry.licence}"
+            f"{artefact.name:28} {one.state.value:9} {artefact.size / 1e6:8.1f} MB  "
+            f"{artefact.licence:22} {artefact.role}"
         )
 
 
@@ -44,12 +44,12 @@ def pull(names: tuple[str, ...], source: str | None) -> None:
     """
     from agents.settings import load_settings
     from models.weights import Manifest
+    from models.weights import pull as pull_artefact
 
-    manifest = Manifest.load()
     cache = load_settings().cache_dir
-    for name in names or manifest.default_names():
+    for name in names or Manifest.load().default_names:
         with transfer_progress(name) as progress:
-            path = manifest.pull(name, cache, progress=progress, source=source)
+            path = pull_artefact(name, cache, progress, source)
         click.echo(f"{name}: {path}")
 
 
@@ -57,7 +57,6 @@ def pull(names: tuple[str, ...], source: str | None) -> None:
 @click.argument("name")
 def card(name: str) -> None:
     """Print the model card of NAME: data, licence, split, measured figures, how to reproduce."""
-    from models.weights import Manifest
+    from models.weights import card as model_card
 
-    click.echo(Manifest.load().card(name))
-
+    click.echo(model_card(name))

@@ -1,0 +1,202 @@
+"""What this installation has and lacks, and what to do about each lack."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+
+from findings.claims import Frozen
+from findings.errors import IndexUnavailableError, WeightsError
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
+
+MINIMUM_MEMORY_GIB = 4.0
+GIB = 2**30
+
+
+class Grade(StrEnum):
+    """How a check came out."""
+
+    GOOD = "good"
+    LACKING = "lacking"
+    """Something optional is not there: the draft goes on without it and says so."""
+    BROKEN = "broken"
+    """A draft cannot be made."""
+
+
+class Check(Frozen):
+    """One line of the check-up."""
+
+    subject: str
+    grade: Grade
+    found: str
+    advice: str = ""
+
+
+def check_up(settings: Settings) -> tuple[Check, ...]:
+    """Every check, in the order a person would read them."""
+    return (
+        _python(),
+        *_packages(),
+        _machine(),
+        *_weights(settings.cache_dir),
+        *_experts(settings),
+        _language_model(settings),
+        _index(settings),
+    )
+
+
+def _python() -> Check:
+    return Check(subject="Python", grade=Grade.GOOD, found=sys.version.split()[0])
+
+
+def _packages() -> tuple[Check, ...]:
+    """Each declared dependency against what is installed."""
+    wrong: list[Check] = []
+    declared = [Requirement(text) for text in requires("readingroom") or ()]
+    needed = [one for one in declared if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for requirement in needed:
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            installed = "not installed"
+        if installed == "not installed" or not requirement.specifier.contains(
+            installed, prereleases=True
+        ):
+            wrong.append(
+                Check(
+                    subject=f"package {requirement.name}",
+                    grade=Grade.BROKEN,
+                    found=installed,
+                    advice=f"pip install '{requirement}'",
+                )
+            )
+    if wrong:
+        return tuple(wrong)
+    return (Check(subject="packages", grade=Grade.GOOD, found=f"all {len(needed)} are here"),)
+
+
+def _machine() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = _memory_gib()
+    found = f"{cores} cores" + (f", {memory:.1f} GiB memory" if memory is not None else "")
+    if memory is not None and memory < MINIMUM_MEMORY_GIB:
+        return Check(
+            subject="machine",
+            grade=Grade.LACKING,
+            found=found,
+            advice=f"A draft wants {MINIMUM_MEMORY_GIB:.0f} GiB; use --aggregator phraser.",
+        )
+    return Check(subject="machine", grade=Grade.GOOD, found=found)
+
+
+def _memory_gib() -> float | None:
+    """Physical memory; `None` where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _weights(cache: Path) -> tuple[Check, ...]:
+    from models.weights import ArtefactState, status
+
+    checks: list[Check] = []
+    for one in status(cache, verify=True):
+        artefact = one.artefact
+        found = f"{one.state.value}, {artefact.licence}"
+        if one.state is ArtefactState.PRESENT:
+            checks.append(Check(subject=f"weights {artefact.name}", grade=Grade.GOOD, found=found))
+            continue
+        checks.append(
+            Check(
+                subject=f"weights {artefact.name}",
+                grade=Grade.BROKEN if artefact.required else Grade.LACKING,
+                found=found,
+                advice=one.advice,
+            )
+        )
+    return tuple(checks)
+
+
+def _experts(settings: Settings) -> tuple[Check, ...]:
+    from tools.contract import Role
+    from tools.registry import build
+
+    checks: list[Check] = []
+    for role in Role:
+        name: str = getattr(settings.experts, role.value)
+        if name == "none":
+            checks.append(
+                Check(subject=f"expert {role.value}", grade=Grade.GOOD, found="left out by setting")
+            )
+            continue
+        expert = build(role, name, settings.cache_dir)
+        card = expert.card
+        if expert.installed():
+            found = f"{card.name} {card.version}, {card.licence}"
+            checks.append(Check(subject=f"expert {role.value}", grade=Grade.GOOD, found=found))
+        else:
+            checks.append(
+                Check(
+                    subject=f"expert {role.value}",
+                    grade=Grade.LACKING,
+                    found="not installed",
+                    advice="The draft goes on without it and says so.",
+                )
+            )
+    return tuple(checks)
+
+
+def _language_model(settings: Settings) -> Check:
+    subject = f"language model ({settings.llm.aggregator})"
+    if settings.llm.aggregator == "phraser":
+        return Check(subject=subject, grade=Grade.GOOD, found="none needed: rules write the report")
+    if settings.llm.aggregator == "vllm":
+        return _server(subject, settings)
+    from models.weights import locate
+
+    try:
+        locate(settings.llm.embedded_model, settings.cache_dir)
+    except WeightsError as error:
+        return Check(subject=subject, grade=Grade.LACKING, found="not here", advice=str(error))
+    return Check(subject=subject, grade=Grade.GOOD, found=f"{settings.llm.embedded_model}, ready")
+
+
+def _server(subject: str, settings: Settings) -> Check:
+    import httpx
+
+    try:
+        answer = httpx.get(
+            f"{settings.llm.base_url}/models",
+            headers={"Authorization": f"Bearer {settings.llm.api_key}"},
+            timeout=5.0,
+        )
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        return Check(
+            subject=subject,
+            grade=Grade.LACKING,
+            found=f"does not answer ({type(error).__name__})",
+            advice="Start the server or correct llm.base_url; drafts fall back to the embedded "
+            "model, then to rules.",
+        )
+    return Check(subject=subject, grade=Grade.GOOD, found="the server answers")
+
+
+def _index(settings: Settings) -> Check:
+    from retrieval.index import ReportIndex
+
+    subject = "index of similar reports"
+    try:
+        info = ReportIndex.open(settings.index_dir, settings.cache_dir).info()
+    except IndexUnavailableError as error:
+        return Check(subject=subject, grade=Grade.LACKING, found="not here", advice=str(error))
+    return Check(subject=subject, grade=Grade.GOOD, found=info.summary())
