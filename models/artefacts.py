@@ -1,14 +1,18 @@
-"""What the manifest says of one set of weights or data: files, source, licence, checksums."""
+"""The list of weights and data sets that the application uses: `models/manifest.toml`, typed."""
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+import tomllib
+from pathlib import Path, PurePosixPath
 from typing import Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from findings.claims import Frozen
+from findings.errors import UserInputError, WeightsError
+
+MANIFEST_FILE: Final = Path(__file__).with_name("manifest.toml")
 
 _WHEEL_PURL: Final = re.compile(r"pkg:pypi/([a-z0-9][a-z0-9-]*)@([0-9][0-9A-Za-z.]*)")
 
@@ -42,7 +46,6 @@ class Artefact(Frozen):
     size: int = Field(default=0, ge=0, description="bytes to download; 0 where shipped")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the download")
     default: bool = Field(default=False, description="true where the default draft pulls it")
-    in_default_draft: bool = Field(default=False, description="pulled when no name is given")
     files: tuple[ArtefactFile, ...] = Field(min_length=1)
     card: str = ""
 
@@ -63,7 +66,42 @@ class Artefact(Frozen):
         return self.source == "shipped"
 
     @property
+    def required(self) -> bool:
+        """True where the installation is broken without it; pulled ones have fall-backs."""
+        return self.shipped
+
+    @property
     def requirement(self) -> str | None:
         """`NAME==VERSION` of the wheel it comes from, if any."""
         match = _WHEEL_PURL.fullmatch(self.source)
         return f"{match[1]}=={match[2]}" if match else None
+
+
+class Manifest(Frozen):
+    """Every artefact, in the order in which people should read them."""
+
+    entries: tuple[Artefact, ...]
+
+    @classmethod
+    def load(cls, file: Path = MANIFEST_FILE) -> Manifest:
+        """Read a manifest. Raises `WeightsError` where it is damaged."""
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            return cls(entries=tuple(Artefact.model_validate(e) for e in table["artefact"]))
+        except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as error:
+            raise WeightsError(
+                f"The weights manifest cannot be read ({type(error).__name__}). "
+                "Reinstall the application."
+            ) from error
+
+    def entry(self, name: str) -> Artefact:
+        """The artefact of that name. Raises `UserInputError` naming those there are."""
+        for artefact in self.entries:
+            if artefact.name == name:
+                return artefact
+        names = ", ".join(artefact.name for artefact in self.entries)
+        raise UserInputError(f"There is no artefact of that name. Choose one of: {names}.")
+
+    def default_names(self) -> tuple[str, ...]:
+        """The artefacts that the default draft pulls."""
+        return tuple(artefact.name for artefact in self.entries if artefact.default)

