@@ -1,0 +1,121 @@
+"""Deciding one entry: pooled probability against operating points, and the voices' stances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.reconciliation.fusion import Fusion
+from agents.reconciliation.pooling import contribution, pool
+from agents.reconciliation.voices import Stance, Voice
+from findings.vocabulary import Certainty, Finding
+from reporting.ledger import Decision, Vote
+
+
+@dataclass(frozen=True)
+class OperatingPoints:
+    """Thresholds in force on the pooled probability of one finding."""
+
+    sensitive: float
+    threshold: float
+    confident: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided, how surely, and why in one sentence."""
+
+    decision: Decision
+    certainty: Certainty
+    reason: str
+
+
+def operating_points(voices: Sequence[Voice], fusion: Fusion) -> OperatingPoints:
+    """The classifier's own operating points (the strictest of several), else the defaults."""
+    own = [voice.classification for voice in voices if voice.classification is not None]
+    if not own:
+        points = fusion.operating
+        return OperatingPoints(points.sensitive, points.threshold, points.confident)
+    return OperatingPoints(
+        sensitive=min(item.sensitive_threshold for item in own),
+        threshold=max(item.threshold for item in own),
+        confident=max(item.confident_threshold for item in own),
+    )
+
+
+def tally(
+    finding: Finding, voices: Sequence[Voice], fusion: Fusion
+) -> tuple[float, tuple[Vote, ...]]:
+    """The pooled probability of the voices on one finding, and each voice as a vote.
+
+    Of several voices of one expert and kind only the strongest enters the pool (two boxes on one
+    lesion are not two witnesses); the others are kept as votes of no weight.
+    """
+    base = fusion.base_rate(finding)
+    weighed = [(voice, _log_odds(voice, base, fusion)) for voice in sorted(voices, key=_order)]
+    strongest: dict[tuple[str, str], int] = {}
+    for index, (voice, log_odds) in enumerate(weighed):
+        key = (voice.expert, voice.kind)
+        if key not in strongest or log_odds > weighed[strongest[key]][1]:
+            strongest[key] = index
+    counted = set(strongest.values())
+    votes = tuple(
+        Vote(
+            expert=voice.expert,
+            evidence=voice.evidence,
+            polarity=voice.polarity,
+            probability=voice.probability,
+            weight=round(log_odds, 6) if index in counted else 0.0,
+            side=voice.side,
+            region=voice.region,
+        )
+        for index, (voice, log_odds) in enumerate(weighed)
+    )
+    return pool(base, (weighed[index][1] for index in counted)), votes
+
+
+def decide(probability: float, voices: Sequence[Voice], points: OperatingPoints) -> Verdict:
+    """The verdict on a pooled probability.
+
+    Undecided pools (between the sensitive and the balanced threshold) follow CLALA-Net's rule: a
+    voice that affirms wins over voices that deny, and the entry is marked uncertain. A finding is
+    called absent only below the sensitive threshold and where no voice affirms it.
+    """
+    affirmed = any(voice.stance is Stance.AFFIRMS for voice in voices)
+    if probability >= points.confident:
+        return Verdict(
+            Decision.PRESENT, Certainty.DEFINITE, "The pool is above the confident threshold."
+        )
+    if probability >= points.threshold:
+        return Verdict(
+            Decision.PRESENT, Certainty.PROBABLE, "The pool is above the balanced threshold."
+        )
+    if probability >= points.sensitive:
+        if affirmed:
+            return Verdict(
+                Decision.UNCERTAIN,
+                Certainty.POSSIBLE,
+                "The pool is undecided and a positive voice wins over negative ones.",
+            )
+        return Verdict(
+            Decision.ABSTAIN, Certainty.POSSIBLE, "The pool is undecided and no voice affirms it."
+        )
+    if affirmed:
+        return Verdict(
+            Decision.ABSTAIN,
+            Certainty.POSSIBLE,
+            "The pool is below the sensitive threshold, but a voice affirms it.",
+        )
+    return Verdict(
+        Decision.ABSENT, Certainty.DEFINITE, "The pool is below the sensitive threshold."
+    )
+
+
+def _log_odds(voice: Voice, base: float, fusion: Fusion) -> float:
+    bounds = fusion.bounds
+    log_odds = contribution(voice.probability, base, voice.weight, bounds.lowest, bounds.highest)
+    return max(0.0, log_odds) if voice.only_raises else log_odds
+
+
+def _order(voice: Voice) -> tuple[int, str]:
+    return int(voice.evidence[1:]), voice.expert

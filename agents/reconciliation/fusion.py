@@ -1,0 +1,105 @@
+"""The constants of reconciliation: trust in each kind of voice, base rates, operating points."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+from pydantic import Field, ValidationError
+
+from findings.claims import Frozen
+from findings.errors import SettingsError
+from findings.evidence import Probability
+from findings.vocabulary import Certainty, Finding, Severity
+
+
+class Weights(Frozen):
+    """Share of a voice's log-odds that enters the pool, by kind of evidence."""
+
+    classification: float = Field(ge=0)
+    detection: float = Field(ge=0)
+    weak_detection: float = Field(ge=0)
+    measurement: float = Field(ge=0)
+    clue: float = Field(ge=0)
+    crude_sentence: float = Field(ge=0)
+
+
+class Bounds(Frozen):
+    """Bounds that probabilities are kept in before their log-odds are taken."""
+
+    lowest: float = Field(gt=0, lt=0.5)
+    highest: float = Field(gt=0.5, lt=1)
+
+
+class Worded(Frozen):
+    """Probability that a worded statement stands for, by its certainty."""
+
+    present: dict[Certainty, Probability]
+    absent: dict[Certainty, Probability]
+
+
+class Measured(Frozen):
+    """Probability that a measurement's polarity stands for."""
+
+    present: Probability
+    absent: Probability
+
+
+class Operating(Frozen):
+    """Operating points on the pooled probability where no classifier brings its own."""
+
+    sensitive: Probability
+    threshold: Probability
+    confident: Probability
+    detection_threshold: Probability
+
+
+class Tolerance(Frozen):
+    """From which relative difference two values of one measurement disagree."""
+
+    measurement: float = Field(gt=0)
+
+
+class NoFindingRule(Frozen):
+    """What must have been looked at before the study may be called unremarkable."""
+
+    required: tuple[Finding, ...]
+
+
+class Fusion(Frozen):
+    """All constants of reconciliation; `agents/data/fusion.toml` explains the defaults."""
+
+    version: str
+    weights: Weights
+    bounds: Bounds
+    worded: Worded
+    measured: Measured
+    operating: Operating
+    base_rates: dict[str, Probability]
+    severity: dict[str, dict[Severity, float]]
+    tolerance: Tolerance
+    no_finding: NoFindingRule
+
+    def base_rate(self, finding: Finding) -> float:
+        """Prevalence that the votes on a finding are pooled against."""
+        return self.base_rates.get(finding.value, self.base_rates["default"])
+
+    def grade(self, measurement: str, value: float) -> Severity | None:
+        """Severity that a measured value stands for; `None` below the first bound or unknown."""
+        grades = sorted(self.severity.get(measurement, {}).items(), key=lambda item: item[1])
+        reached = [severity for severity, bound in grades if value >= bound]
+        return reached[-1] if reached else None
+
+
+@cache
+def default_fusion() -> Fusion:
+    """The constants that ship with the application. Raises `SettingsError` where damaged."""
+    text = resources.files("agents").joinpath("data", "fusion.toml").read_text("utf-8")
+    try:
+        return Fusion.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SettingsError(
+            f"agents/data/fusion.toml is damaged ({type(error).__name__}). "
+            "Reinstall the application."
+        ) from error

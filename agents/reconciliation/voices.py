@@ -1,0 +1,172 @@
+"""Voices: what each item of evidence says of one finding, on one scale.
+
+Images place a finding, texts do not: the side and region of a box, mask, measurement or regional
+classifier may settle where a finding lies, those of a sentence can only agree or disagree. Prior
+findings speak on change alone. Neighbours have no voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from agents.reconciliation.fusion import Fusion
+from findings.claims import Claim, Measurement
+from findings.evidence import (
+    Classification,
+    Clue,
+    CrudeSentence,
+    Detection,
+    Evidence,
+    MeasurementEvidence,
+)
+from findings.regions import Region
+from findings.vocabulary import Finding, Polarity, Severity, Side
+
+
+class Stance(IntEnum):
+    """Where a voice stands at its own operating point."""
+
+    DENIES = -1
+    UNDECIDED = 0
+    AFFIRMS = 1
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One expert's statement on one finding."""
+
+    finding: Finding
+    evidence: str
+    expert: str
+    kind: str
+    probability: float
+    weight: float
+    stance: Stance
+    side: Side | None = None
+    region: Region | None = None
+    severity: Severity | None = None
+    measurement: Measurement | None = None
+    sees: bool = True
+    """True where the voice comes from pixels; false where it comes from text."""
+    only_raises: bool = False
+    """True where a low probability is no argument against the finding (a box that is not sure)."""
+    classification: Classification | None = None
+
+    @property
+    def polarity(self) -> Polarity:
+        """The nearer of the two polarities."""
+        return Polarity.PRESENT if self.stance is Stance.AFFIRMS else Polarity.ABSENT
+
+
+def voices(evidence: Iterable[Evidence], fusion: Fusion) -> Iterator[Voice]:
+    """Every voice that votes on presence, in no particular order."""
+    for item in evidence:
+        match item:
+            case Classification():
+                yield _classification(item, fusion)
+            case Detection():
+                yield _detection(item, fusion)
+            case MeasurementEvidence():
+                if item.finding is not None and item.polarity is not None:
+                    yield _measurement(item, item.finding, item.polarity, fusion)
+            case Clue():
+                yield Voice(
+                    finding=item.finding,
+                    evidence=item.id,
+                    expert=item.expert,
+                    kind=item.kind,
+                    probability=item.probability,
+                    weight=fusion.weights.clue,
+                    stance=_stance(item.probability, fusion),
+                    side=item.side,
+                    region=item.region,
+                    sees=False,
+                )
+            case CrudeSentence():
+                for claim in item.claims:
+                    yield _worded(item, claim, fusion)
+            case _:
+                continue
+
+
+def _classification(item: Classification, fusion: Fusion) -> Voice:
+    if item.probability >= item.threshold:
+        stance = Stance.AFFIRMS
+    elif item.probability < item.sensitive_threshold:
+        stance = Stance.DENIES
+    else:
+        stance = Stance.UNDECIDED
+    return Voice(
+        finding=item.finding,
+        evidence=item.id,
+        expert=item.expert,
+        kind=item.kind,
+        probability=item.probability,
+        weight=fusion.weights.classification,
+        stance=stance,
+        side=item.side,
+        region=item.region,
+        classification=item,
+    )
+
+
+def _detection(item: Detection, fusion: Fusion) -> Voice:
+    seen = item.probability >= fusion.operating.detection_threshold and not item.weak
+    return Voice(
+        finding=item.finding,
+        evidence=item.id,
+        expert=item.expert,
+        kind=item.kind,
+        probability=item.probability,
+        weight=fusion.weights.weak_detection if item.weak else fusion.weights.detection,
+        stance=Stance.AFFIRMS if seen else Stance.UNDECIDED,
+        side=item.side,
+        region=item.region,
+        only_raises=True,
+    )
+
+
+def _measurement(
+    item: MeasurementEvidence, finding: Finding, polarity: Polarity, fusion: Fusion
+) -> Voice:
+    affirms = polarity is Polarity.PRESENT
+    stated = fusion.measured.present if affirms else fusion.measured.absent
+    return Voice(
+        finding=finding,
+        evidence=item.id,
+        expert=item.expert,
+        kind=item.kind,
+        probability=stated if item.probability is None else item.probability,
+        weight=fusion.weights.measurement,
+        stance=Stance.AFFIRMS if affirms else Stance.DENIES,
+        side=item.side,
+        region=item.region,
+        severity=fusion.grade(item.measurement.name, item.measurement.value),
+        measurement=item.measurement,
+    )
+
+
+def _worded(item: CrudeSentence, claim: Claim, fusion: Fusion) -> Voice:
+    scale = fusion.worded.present if claim.present else fusion.worded.absent
+    return Voice(
+        finding=claim.finding,
+        evidence=item.id,
+        expert=item.expert,
+        kind=item.kind,
+        probability=scale[claim.certainty],
+        weight=fusion.weights.crude_sentence,
+        stance=Stance.AFFIRMS if claim.present else Stance.DENIES,
+        side=claim.side,
+        region=claim.region,
+        severity=claim.severity,
+        measurement=claim.measurement,
+        sees=False,
+    )
+
+
+def _stance(probability: float, fusion: Fusion) -> Stance:
+    if probability >= fusion.operating.threshold:
+        return Stance.AFFIRMS
+    return Stance.DENIES if probability < fusion.operating.sensitive else Stance.UNDECIDED
