@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from findings.claims import Frozen, SpacingProvenance
+from imaging.geometry import IDENTITY, Affine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,8 @@ class StudyImage:
     view: View = View.UNKNOWN
     view_source: Source = Source.UNKNOWN
     spacing: Spacing | None = None
+    to_stored: Affine = IDENTITY
+    """From display pixels to the pixels as stored in the file (flips, turns, squared pixels)."""
     laterality_source: Source = Source.UNKNOWN
     modality: str | None = None
     body_part: str | None = None
