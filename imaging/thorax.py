@@ -1,6 +1,6 @@
 """The five anatomical masks of a frontal chest radiograph, made ready for geometry.
 
-Cleaning (one connected part per structure, its trust), the outline of a lung row by row, and the
+Cleaning (stray parts dropped, trust lowered), the outline of a lung row by row, and the
 midline of the thorax. Left and right are the patient's; the patient's left lies on the display's
 right.
 """
@@ -30,6 +30,7 @@ STRUCTURES: Final[tuple[Region, ...]] = (
 )
 """The structures whose masks the regions are derived from."""
 
+_LUNGS: Final = (Region.LEFT_LUNG, Region.RIGHT_LUNG)
 _MIN_SHARE: Final[Mapping[Region, float]] = {
     Region.LEFT_LUNG: 1e-3,
     Region.RIGHT_LUNG: 1e-3,
@@ -38,14 +39,18 @@ _MIN_SHARE: Final[Mapping[Region, float]] = {
     Region.RIGHT_CLAVICLE: 1e-4,
 }
 
+_LUNG_PART_SHARE: Final = 0.15
+"""A lung crossed by an opacity may come in parts: those of at least this share of the largest one
+are kept. Heart and clavicles come in one."""
+
 
 @dataclass(frozen=True, eq=False)
 class CleanMask:
-    """The largest connected part of a structure's mask, with how far to trust it."""
+    """A structure's mask without stray parts, with how far to trust it."""
 
     mask: Mask
     quality: float
-    """The given quality times the share of the mask that the largest part holds."""
+    """The given quality times the share of the mask that was kept."""
 
     @cached_property
     def box(self) -> Box:
@@ -74,17 +79,19 @@ class LungOutline:
 
     @classmethod
     def trace(cls, mask: Mask, side: Side) -> LungOutline:
-        """Trace a mask that is one connected part (so that no row between its ends is empty)."""
+        """Trace a mask; rows that a gap leaves empty take their border from their neighbours."""
         facing = mask if side is Side.LEFT else mask[:, ::-1]
         rows = np.flatnonzero(facing.any(axis=1))
-        body = facing[rows[0] : rows[-1] + 1]
         width = int(mask.shape[1])
+        body = facing[rows]
+        every = np.arange(rows[0], rows[-1] + 1)
+        lateral = width - body[:, ::-1].argmax(axis=1)
         return cls(
             side=side,
             width=width,
             top=int(rows[0]),
-            medial=body.argmax(axis=1).astype(np.int64),
-            lateral=(width - body[:, ::-1].argmax(axis=1)).astype(np.int64),
+            medial=np.rint(np.interp(every, rows, body.argmax(axis=1))).astype(np.int64),
+            lateral=np.rint(np.interp(every, rows, lateral)).astype(np.int64),
         )
 
     @property
@@ -123,7 +130,7 @@ class LungOutline:
 def clean_masks(
     masks: Mapping[Region, Mask], quality: Mapping[Region, float] | None = None
 ) -> dict[Region, CleanMask]:
-    """The usable ones of the `STRUCTURES` in `masks`, each reduced to its largest connected part.
+    """The usable ones of the `STRUCTURES` in `masks`, each without its stray parts.
 
     `masks` are bool arrays, all H×W; `quality` is each mask's trust in [0, 1] (1 where not given).
     Structures that are missing, empty or too small to be anatomy are left out. Where the left lung
@@ -142,9 +149,10 @@ def clean_masks(
         whole = int(np.count_nonzero(mask))
         if whole < max(1.0, _MIN_SHARE[structure] * mask.size):
             continue
-        largest, share = _largest_part(mask.astype(bool, copy=False), whole)
+        least = _LUNG_PART_SHARE if structure in _LUNGS else 1.0
+        kept, share = _main_parts(mask.astype(bool, copy=False), whole, least)
         score = min(max(trust.get(structure, 1.0), 0.0), 1.0) * share
-        cleaned[structure] = CleanMask(largest, score)
+        cleaned[structure] = CleanMask(kept, score)
     if _sides_are_crossed(cleaned):
         cleaned = {key: CleanMask(value.mask, 0.0) for key, value in cleaned.items()}
     return cleaned
@@ -172,7 +180,8 @@ def thoracic_midline(structures: Mapping[Region, CleanMask]) -> float | None:
     return (left.box[0] + right.box[2]) / 2.0
 
 
-def _largest_part(mask: Mask, whole: int) -> tuple[Mask, float]:
+def _main_parts(mask: Mask, whole: int, least: float) -> tuple[Mask, float]:
+    """The parts of at least `least` of the largest one's size, and their share of the `whole`."""
     from scipy import ndimage
 
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -182,9 +191,13 @@ def _largest_part(mask: Mask, whole: int) -> tuple[Mask, float]:
         return mask, 1.0
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    largest = np.zeros_like(mask)
-    largest[window] = labels == int(sizes.argmax())
-    return largest, float(sizes.max() / whole)
+    main = sizes >= least * sizes.max()
+    main[0] = False
+    if least >= 1.0:
+        main = np.arange(sizes.size) == sizes.argmax()
+    kept = np.zeros_like(mask)
+    kept[window] = main[labels]
+    return kept, float(sizes[main].sum() / whole)
 
 
 def _sides_are_crossed(structures: Mapping[Region, CleanMask]) -> bool:

@@ -140,6 +140,22 @@ def test_specks_are_dropped_and_lower_the_trust() -> None:
     assert cleaned.quality == pytest.approx((whole - 400) / whole)
 
 
+def test_a_lung_crossed_by_an_opacity_keeps_its_parts() -> None:
+    masks = drawn_chest()
+    crossed = masks[Region.RIGHT_LUNG].copy()
+    crossed[120:134] = False
+    whole, parts = derive_regions(masks), derive_regions({**masks, Region.RIGHT_LUNG: crossed})
+
+    assert parts.placed.keys() == whole.placed.keys()
+    for region in (Region.RIGHT_LUNG, Region.RIGHT_LOWER_ZONE, Region.RIGHT_COSTOPHRENIC_ANGLE):
+        assert parts.placed[region].box == whole.placed[region].box
+    assert parts.placed[Region.RIGHT_LUNG].quality == 1.0
+    heart = masks[Region.CARDIAC_SILHOUETTE].copy()
+    heart[170:174] = False
+    halved = clean_masks({Region.CARDIAC_SILHOUETTE: heart})[Region.CARDIAC_SILHOUETTE]
+    assert 0.4 < halved.quality < 0.7
+
+
 def test_crossed_lungs_are_not_trusted() -> None:
     masks = {region: mask[:, ::-1] for region, mask in drawn_chest().items()}
     assert {placed.quality for placed in derive_regions(masks).placed.values()} == {0.0}
