@@ -47,7 +47,7 @@ def pull(names: tuple[str, ...], source: str | None) -> None:
     from models.weights import pull as pull_artefact
 
     cache = load_settings().cache_dir
-    for name in names or Manifest.load().default_names:
+    for name in names or Manifest.load().default_names():
         with transfer_progress(name) as progress:
             path = pull_artefact(name, cache, progress, source)
         click.echo(f"{name}: {path}")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from agents.events import ProgressEvent
     from rich.live import Live
+
+    from agents.events import ProgressEvent
 
 Advance = Callable[[int, int], None]
 """Called with what is done and what there is to do (0: unknown)."""
