@@ -40,6 +40,8 @@ class ExpertCard(Frozen):
     sha256: str | None = None
     needs: tuple[Role, ...] = ()
     """Roles whose evidence must be there before this expert runs."""
+    uses: tuple[Role, ...] = ()
+    """Roles whose evidence this expert takes where it is there, and can do without."""
     seconds: float = 0.0
     """Cost estimate: seconds per study on two CPU cores."""
 
@@ -51,7 +53,7 @@ class ExpertContext:
     language: str = "en"
     seed: int = 0
     evidence: tuple[Evidence, ...] = field(default=())
-    """Evidence of the roles named in `needs`."""
+    """Evidence of the roles named in `needs`, and of those named in `uses` that gave any."""
 
 
 @runtime_checkable

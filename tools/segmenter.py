@@ -1,0 +1,101 @@
+"""The anatomy segmenter: outlines of lungs, heart and clavicles, and the regions they place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from findings.evidence import Evidence, RegionMask
+from findings.regions import CLALA_REGIONS, Region, region_side
+from imaging.study import FloatImage, Study
+from tools.contract import ExpertCard, ExpertContext, Role
+from tools.embedded import LICENCE, EmbeddedExpert, Once, ShippedNetwork, evidence_ids
+
+if TYPE_CHECKING:
+    from models.segmenter.inference import AnatomyMasks
+
+FOLDER: Final = "anatomy_segmenter"
+SECONDS: Final = 0.25
+
+_REGION_OF_STRUCTURE: Final = {
+    "left_lung": Region.LEFT_LUNG,
+    "right_lung": Region.RIGHT_LUNG,
+    "heart": Region.CARDIAC_SILHOUETTE,
+    "left_clavicle": Region.LEFT_CLAVICLE,
+    "right_clavicle": Region.RIGHT_CLAVICLE,
+}
+
+
+class AnatomyModel(Protocol):
+    """What outlines the structures: `models.segmenter.inference.AnatomySegmenter`."""
+
+    def segment(self, display: FloatImage) -> AnatomyMasks:
+        """Masks at the image's size, each with its quality."""
+        ...
+
+
+class SegmenterExpert(EmbeddedExpert):
+    """Says where the anatomy is: masks of structures, boxes of the regions derived from them."""
+
+    def __init__(self, cache: Path, model: AnatomyModel | None = None) -> None:
+        """`cache` is where pulled weights live (unused: these ship with the application)."""
+        self._given = model
+        self._model: Once[AnatomyModel] = Once(self._load)
+
+    @property
+    def card(self) -> ExpertCard:
+        """Identity as the shipped configuration states it."""
+        shipped = ShippedNetwork.read(FOLDER)
+        return ExpertCard(
+            role=Role.SEGMENTER,
+            name=shipped.name if shipped else "anatomy-segmenter",
+            version=shipped.version if shipped else "none",
+            licence=shipped.licence if shipped else LICENCE,
+            sha256=shipped.weights_sha256 if shipped else None,
+            seconds=SECONDS,
+        )
+
+    def installed(self) -> bool:
+        """Whether the weights are in place."""
+        return self._given is not None or ShippedNetwork.read(FOLDER) is not None
+
+    def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
+        """The structures' masks first, then the regions in the order of CLALA-Net, then zones.
+
+        A mask's evidence holds the outline without stray parts. Nothing where nothing is found.
+        """
+        from imaging.masks import encode_mask
+        from imaging.regions import derive_regions
+        from imaging.thorax import STRUCTURES
+
+        outlined = self._model.get().segment(study.frontal.display)
+        masks = {_REGION_OF_STRUCTURE[part.value]: mask for part, mask in outlined.masks.items()}
+        quality = {
+            _REGION_OF_STRUCTURE[part.value]: score for part, score in outlined.quality.items()
+        }
+        placed = derive_regions(masks, quality).placed
+        order = dict.fromkeys((*STRUCTURES, *CLALA_REGIONS, *placed))
+        ids, card = evidence_ids(), self.card
+        for region in order:
+            found = placed.get(region)
+            if found is None:
+                continue
+            mask = found.structure if region in STRUCTURES else None
+            yield RegionMask(
+                id=next(ids),
+                expert=card.name,
+                version=card.version,
+                region=region,
+                side=region_side(region),
+                box=found.box,
+                quality=min(max(found.quality, 0.0), 1.0),
+                mask=None if mask is None else encode_mask(mask),
+            )
+
+    def _load(self) -> AnatomyModel:
+        if self._given is not None:
+            return self._given
+        from models.segmenter.inference import AnatomySegmenter
+
+        return AnatomySegmenter.load()
