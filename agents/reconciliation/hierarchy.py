@@ -105,7 +105,7 @@ def no_finding(
 def _witnesses(
     looked_at: Mapping[Finding, LedgerEntry], required: Sequence[Finding]
 ) -> tuple[Vote, ...]:
-    """The voices on the required findings, as votes without weight: what the conclusion rests on."""
+    """The voices on the required findings as votes without weight: the conclusion rests on them."""
     return tuple(
         vote.model_copy(update={"weight": 0.0, "polarity": _OPPOSITE[vote.polarity]})
         for finding in required

@@ -76,7 +76,7 @@ def _entries(
     placed = []
     for place, seeing in places.items():
         joined = [voice for voice in unplaced if _concerns(voice, place, places)]
-        region = _settled_region(seeing)
+        region = None if _is_told_by_side(finding, place) else _settled_region(seeing)
         entry = _entry(finding, _Place(place.side, region), [*seeing, *joined], priors, fusion)
         placed.append((entry, all(voice.kind == "detection" for voice in seeing)))
     yield from _without_empty_boxes(placed)
@@ -106,8 +106,12 @@ def _place_of(voice: Voice) -> _Place:
         side = region_side(voice.region)
     if side is Side.MIDLINE:
         side = None
-    by_side = side is not None and describe(voice.finding).group in _BY_SIDE
-    return _Place(side, None if by_side else voice.region)
+    sided = _Place(side)
+    return sided if _is_told_by_side(voice.finding, sided) else _Place(side, voice.region)
+
+
+def _is_told_by_side(finding: Finding, place: _Place) -> bool:
+    return place.side is not None and describe(finding).group in _BY_SIDE
 
 
 def _settled_region(seeing: Sequence[Voice]) -> Region | None:

@@ -1,0 +1,67 @@
+"""Reporting a node's progress: start, end, failure and time of every node, in one place."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from time import perf_counter
+
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+
+from agents.events import Phase, ProgressEvent
+from agents.session import Session
+from agents.state import DraftState
+from findings.errors import ReadingRoomError
+from reporting.draft import SectionName
+
+_LOG = logging.getLogger("readingroom.graph")
+
+Run = Runtime[Session]
+Node = Callable[[DraftState, Run], DraftState]
+
+
+def reported(name: str) -> Callable[[Node], Node]:
+    """Wrap a node so that it streams its events and adds its time to the state."""
+
+    def wrap(node: Node) -> Node:
+        @functools.wraps(node)
+        def run(state: DraftState, runtime: Run) -> DraftState:
+            started = perf_counter()
+            emit(runtime, ProgressEvent(node=name, phase=Phase.STARTED))
+            try:
+                update = node(state, runtime)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:
+                seconds = perf_counter() - started
+                detail = str(error) if isinstance(error, ReadingRoomError) else type(error).__name__
+                emit(
+                    runtime,
+                    ProgressEvent(node=name, phase=Phase.FAILED, seconds=seconds, detail=detail),
+                )
+                raise
+            seconds = perf_counter() - started
+            emit(runtime, ProgressEvent(node=name, phase=Phase.FINISHED, seconds=seconds))
+            return {**update, "timings": {**update.get("timings", {}), name: round(seconds, 4)}}
+
+        return run
+
+    return wrap
+
+
+def emit(runtime: Run, event: ProgressEvent) -> None:
+    """Stream one event, and log it without its text."""
+    _LOG.debug("node=%s phase=%s seconds=%s", event.node, event.phase.value, event.seconds)
+    runtime.stream_writer(event)
+
+
+def note(runtime: Run, node: str, detail: str) -> None:
+    """Stream a remark of a node. Never with patient data."""
+    emit(runtime, ProgressEvent(node=node, phase=Phase.NOTE, detail=detail))
+
+
+def show_sentence(runtime: Run, node: str, section: SectionName, text: str) -> None:
+    """Stream a sentence that has passed its read-back."""
+    emit(runtime, ProgressEvent(node=node, phase=Phase.NOTE, sentence=text, section=section))
