@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from findings.evidence import Evidence, RegionMask
 from findings.regions import CLALA_REGIONS, Region, region_side
-from imaging.study import FloatImage, Study
+from imaging.study import FloatImage, Mask, Study
 from tools.contract import ExpertCard, ExpertContext, Role
 from tools.embedded import LICENCE, EmbeddedExpert, Once, ShippedNetwork, evidence_ids
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "anatomy_segmenter"
 SECONDS: Final = 0.25
 
-_REGION_OF_STRUCTURE: Final = {
+REGION_OF_STRUCTURE: Final = {
     "left_lung": Region.LEFT_LUNG,
     "right_lung": Region.RIGHT_LUNG,
     "heart": Region.CARDIAC_SILHOUETTE,
@@ -69,11 +69,7 @@ class SegmenterExpert(EmbeddedExpert):
         from imaging.regions import derive_regions
         from imaging.thorax import STRUCTURES
 
-        outlined = self._model.get().segment(study.frontal.display)
-        masks = {_REGION_OF_STRUCTURE[part.value]: mask for part, mask in outlined.masks.items()}
-        quality = {
-            _REGION_OF_STRUCTURE[part.value]: score for part, score in outlined.quality.items()
-        }
+        masks, quality = by_region(self._model.get().segment(study.frontal.display))
         placed = derive_regions(masks, quality).placed
         order = dict.fromkeys((*STRUCTURES, *CLALA_REGIONS, *placed))
         ids, card = evidence_ids(), self.card
@@ -99,3 +95,10 @@ class SegmenterExpert(EmbeddedExpert):
         from models.segmenter.inference import AnatomySegmenter
 
         return AnatomySegmenter.load()
+
+
+def by_region(outlined: AnatomyMasks) -> tuple[dict[Region, Mask], dict[Region, float]]:
+    """The model's masks and their qualities, under the regions that they outline."""
+    masks = {REGION_OF_STRUCTURE[part.value]: mask for part, mask in outlined.masks.items()}
+    quality = {REGION_OF_STRUCTURE[part.value]: score for part, score in outlined.quality.items()}
+    return masks, quality
