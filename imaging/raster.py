@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_TOO_LARGE = (
+    "The picture claims more pixels than a radiograph has and than is accepted; check the file or "
+    "export it smaller."
+)
 _DAMAGED = "The PNG or JPEG picture is damaged or cut off; get a complete copy."
 
 
@@ -54,6 +58,8 @@ def read_raster(data: bytes, limits: LoadLimits) -> StudyImage:
                 stored = _pixels(picture)
     except StudyError:
         raise
+    except PIL.Image.DecompressionBombError:
+        raise StudyError(_TOO_LARGE) from None
     # Decoders of untrusted bytes fail in many ways; each of them means a damaged file.
     except Exception:
         raise StudyError(_DAMAGED) from None
