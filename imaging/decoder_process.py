@@ -58,7 +58,7 @@ def decode(request: dict[str, Any], frame: bytes) -> Any:
     options = {**request["pixel_module"], "number_of_frames": 1, "pixel_keyword": "PixelData"}
     source = encapsulate([frame], has_bot=False)
     preferred = PREFERRED_PLUGINS.get(syntax, "")
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(BaseException):
         if preferred in decoder.available_plugins:
             return decoder.as_array(source, index=0, decoding_plugin=preferred, **options)[0]
     return decoder.as_array(source, index=0, **options)[0]
@@ -89,7 +89,8 @@ def main(memory_bytes: int) -> None:
         try:
             array: Any = np.ascontiguousarray(decode(request, frame))
             array = array.astype(array.dtype.newbyteorder("="), copy=False)
-        except (Exception, MemoryError) as error:
+        # A panic of a Rust decoder arrives as a BaseException.
+        except BaseException as error:
             write_message(answers, {"error": type(error).__name__}, b"")
         else:
             header = {"dtype": array.dtype.str, "shape": list(array.shape)}

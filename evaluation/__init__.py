@@ -1,0 +1,1 @@
+"""Metrics, protocols and tables that measure the application on real data."""

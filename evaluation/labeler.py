@@ -1,0 +1,440 @@
+"""Accuracy of the report labeler: PadChest physician labels, Open-i MeSH tags, hard negations.
+
+Both corpora come from the torchxrayvision wheel, which is read as a zip file. Patients are split by
+a hash of their identifier into a development part, on whose errors the rules were tuned, and a
+held-out part, of which only the totals are ever looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import gzip
+import hashlib
+import io
+import json
+import re
+import sys
+import tarfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+from xml.etree import ElementTree
+
+from findings.catalogue import describe
+from findings.claims import Frozen, LabeledClaim
+from findings.errors import ReportError
+from findings.label_maps import (
+    Dataset,
+    UnmappedLabel,
+    finding_of,
+    openi_finding,
+    openi_side,
+    unmapped_labels,
+)
+from findings.labeler import label_report
+from findings.vocabulary import Finding, Language, Polarity, Side
+
+PADCHEST_TABLE: Final = (
+    "torchxrayvision/data/PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+)
+OPENI_REPORTS: Final = "torchxrayvision/data/NLMCXR_reports.tgz"
+_HELD_OUT_BELOW: Final = 102
+"""Of 256: four patients in ten are held out."""
+_REPORT_BYTES: Final = 1 << 20
+_MISSING: Final = re.compile(r"\bnan\b")
+
+
+class Part(StrEnum):
+    """The part of a corpus that a patient belongs to."""
+
+    DEVELOPMENT = "development"
+    HELD_OUT = "held-out"
+
+
+class Score(Frozen):
+    """Counts of one label, or of all, and what follows from them."""
+
+    support: int
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    precision: float
+    recall: float
+    f1: float
+
+
+class LabelScore(Frozen):
+    """The score of one finding."""
+
+    finding: Finding
+    score: Score
+
+
+class CorpusReport(Frozen):
+    """How well the labeler reads one part of one corpus."""
+
+    corpus: str
+    part: Part
+    reports: int
+    micro: Score
+    macro_f1: float
+    labels: tuple[LabelScore, ...]
+    sides_compared: int = 0
+    sides_right: int = 0
+    unmapped: tuple[UnmappedLabel, ...] = ()
+
+
+class NegationReport(Frozen):
+    """Accuracy on the project's own sentences: every stated claim of a sentence must be read."""
+
+    sentences: int
+    correct: int
+
+
+class LabelerReport(Frozen):
+    """All that is measured of the labeler."""
+
+    corpora: tuple[CorpusReport, ...]
+    negation: NegationReport | None
+    reports_per_second: float
+
+    def markdown(self) -> str:
+        """The tables of docs/labeler.md."""
+        return "\n".join(_markdown(self))
+
+
+class Example(NamedTuple):
+    """One report of a corpus with its reference labels."""
+
+    patient: str
+    text: str
+    language: Language
+    findings: frozenset[Finding]
+    sides: dict[Finding, Side]
+    labels: tuple[str, ...]
+
+
+def part_of(patient: str) -> Part:
+    """Which part a patient belongs to, by hash, so that it never changes."""
+    first = hashlib.sha256(patient.encode()).digest()[0]
+    return Part.HELD_OUT if first < _HELD_OUT_BELOW else Part.DEVELOPMENT
+
+
+def padchest_examples(wheel: Path) -> Iterator[Example]:
+    """The PadChest reports with labels made by physicians, each report once."""
+    seen: set[str] = set()
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        archive.open(PADCHEST_TABLE) as packed,
+        gzip.open(packed, "rt", encoding="utf-8", newline="") as lines,
+    ):
+        for row in csv.DictReader(lines):
+            if row["MethodLabel"] != "Physician" or row["StudyID"] in seen:
+                continue
+            seen.add(row["StudyID"])
+            labels = _literal(row["Labels"])
+            findings = {finding_of(Dataset.PADCHEST, label) for label in labels} - {None}
+            yield Example(
+                patient=row["PatientID"],
+                text=row["Report"],
+                language=Language.SPANISH,
+                findings=frozenset(f for f in findings if f is not None),
+                sides=_padchest_sides(row["LabelsLocalizationsBySentence"]),
+                labels=tuple(labels),
+            )
+
+
+def openi_examples(wheel: Path) -> Iterator[Example]:
+    """The Open-i reports that have MeSH tags, findings and impression together."""
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        archive.open(OPENI_REPORTS) as packed,
+        tarfile.open(fileobj=io.BytesIO(packed.read()), mode="r:gz") as reports,
+    ):
+        for member in reports:
+            stream = reports.extractfile(member) if member.isfile() else None
+            if stream is None or not member.name.endswith(".xml"):
+                continue
+            example = _openi_example(ElementTree.fromstring(stream.read(_REPORT_BYTES)))
+            if example is not None:
+                yield example
+
+
+def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport:
+    """Measure the labeler.
+
+    Raises:
+        ReportError: the wheel or the negation set cannot be read.
+    """
+    try:
+        openi, padchest = list(openi_examples(wheel)), list(padchest_examples(wheel))
+        hard = _negation(negation) if negation is not None else None
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise ReportError(
+            "The reports to evaluate on cannot be read. Give the torchxrayvision 1.5.7 wheel."
+        ) from error
+    corpora = tuple(
+        _evaluate(name, part, [e for e in examples if part_of(e.patient) is part])
+        for name, examples in (("PadChest", padchest), ("Open-i", openi))
+        for part in Part
+    )
+    return LabelerReport(
+        corpora=corpora,
+        negation=hard,
+        reports_per_second=round(_speed([example.text for example in openi])),
+    )
+
+
+def predicted(claims: Iterable[LabeledClaim]) -> frozenset[Finding]:
+    """The findings that a report affirms; where it only denies, or calls all normal, no finding."""
+    present: set[Finding] = set()
+    normal: set[Finding] = set()
+    for claim in claims:
+        if claim.polarity is Polarity.ABSENT or claim.finding is Finding.NO_FINDING:
+            normal.add(Finding.NO_FINDING)
+        else:
+            present.add(claim.finding)
+    return frozenset(present or normal)
+
+
+def _literal(text: str) -> list[str]:
+    """A Python list of strings as PadChest prints it; empty where it is missing or malformed."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return []
+    return [str(item).strip() for item in value] if isinstance(value, list) else []
+
+
+def _padchest_sides(by_sentence: str) -> dict[Finding, Side]:
+    """The side of each finding whose sentence names one finding and one side."""
+    try:
+        sentences = ast.literal_eval(_MISSING.sub("''", by_sentence))
+    except (ValueError, SyntaxError):
+        return {}
+    sides: dict[Finding, Side] = {}
+    for sentence in sentences:
+        if not isinstance(sentence, list):
+            continue
+        words = {str(item).strip() for item in sentence}
+        named = [finding_of(Dataset.PADCHEST, word) for word in words if word[:4] != "loc "]
+        places = [Side(word[4:]) for word in words if word in {"loc left", "loc right"}]
+        if "loc bilateral" in words:
+            places = [Side.BILATERAL]
+        if len(named) == 1 and named[0] is not None and len(places) == 1:
+            sides[named[0]] = places[0]
+    return sides
+
+
+def _openi_example(report: ElementTree.Element) -> Example | None:
+    tags = [tag.text or "" for tag in report.iter("major")]
+    if not tags or any(tag in {"No Indexing", ""} for tag in tags):
+        return None
+    sections = [
+        element.text
+        for element in report.iter("AbstractText")
+        if element.get("Label") in {"FINDINGS", "IMPRESSION"} and element.text
+    ]
+    identity = report.find("uId")
+    sides: dict[Finding, Side] = {}
+    for tag in tags:
+        finding, side = openi_finding(tag), openi_side(tag)
+        if finding is not None and side is not None:
+            sides[finding] = Side.BILATERAL if sides.get(finding, side) is not side else side
+    return Example(
+        patient=(identity.get("id") or "") if identity is not None else "",
+        text="\n\n".join(sections),
+        language=Language.ENGLISH,
+        findings=frozenset(f for f in map(openi_finding, tags) if f is not None),
+        sides=sides,
+        labels=tuple(tags),
+    )
+
+
+def _evaluate(corpus: str, part: Part, examples: Sequence[Example]) -> CorpusReport:
+    convert = _CONVENTIONS[corpus]
+    counts: dict[Finding, Counter[str]] = {}
+    compared = right = 0
+    scored = frozenset[Finding]().union(*(convert(example.findings) for example in examples))
+    for example in examples:
+        claims = label_report(example.text, example.language)
+        reference, found = convert(example.findings), convert(predicted(claims)) & scored
+        for finding in reference | found:
+            hit = finding in reference and finding in found
+            kind = "tp" if hit else "fn" if finding in reference else "fp"
+            counts.setdefault(finding, Counter())[kind] += 1
+        for finding, side in example.sides.items():
+            stated = _side(claims, finding)
+            if stated is not None:
+                compared += 1
+                right += stated is side
+    labels = tuple(
+        LabelScore(finding=finding, score=_score(counts[finding]))
+        for finding in sorted(counts, key=lambda f: (-_support(counts[f]), f.value))
+    )
+    total = sum(counts.values(), Counter())
+    return CorpusReport(
+        corpus=corpus,
+        part=part,
+        reports=len(examples),
+        micro=_score(total),
+        macro_f1=round(sum(label.score.f1 for label in labels) / max(1, len(labels)), 4),
+        labels=labels,
+        sides_compared=compared,
+        sides_right=right,
+        unmapped=_unmapped(corpus, examples),
+    )
+
+
+def _unmapped(corpus: str, examples: Sequence[Example]) -> tuple[UnmappedLabel, ...]:
+    labels = Counter(label for example in examples for label in example.labels)
+    if corpus == "PadChest":
+        return unmapped_labels(Dataset.PADCHEST, labels)
+    terms: Counter[str] = Counter()
+    for tag, count in labels.items():
+        if openi_finding(tag) is None:
+            terms[tag.split("/")[0]] += count
+    return tuple(
+        UnmappedLabel(label=term, count=count, reason="") for term, count in terms.most_common()
+    )
+
+
+def _side(claims: Iterable[LabeledClaim], finding: Finding) -> Side | None:
+    sides = {
+        claim.side
+        for claim in claims
+        if claim.finding is finding and claim.present and claim.side is not None
+    }
+    if Side.BILATERAL in sides or {Side.LEFT, Side.RIGHT} <= sides:
+        return Side.BILATERAL
+    return next(iter(sides), None)
+
+
+def _support(counts: Counter[str]) -> int:
+    return counts["tp"] + counts["fn"]
+
+
+def _score(counts: Counter[str]) -> Score:
+    tp, fp, fn = counts["tp"], counts["fp"], counts["fn"]
+    precision = tp / (tp + fp) if tp + fp else 0.0
+    recall = tp / (tp + fn) if tp + fn else 0.0
+    f1 = 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 0.0
+    return Score(
+        support=tp + fn,
+        true_positives=tp,
+        false_positives=fp,
+        false_negatives=fn,
+        precision=round(precision, 4),
+        recall=round(recall, 4),
+        f1=round(f1, 4),
+    )
+
+
+def _same(findings: frozenset[Finding]) -> frozenset[Finding]:
+    return findings
+
+
+_CONVENTIONS: Final[dict[str, Callable[[frozenset[Finding]], frozenset[Finding]]]] = {
+    "PadChest": _same,
+    "Open-i": _same,
+}
+
+
+def _negation(path: Path) -> NegationReport:
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    correct = sum(reads_exactly(row["text"], Language(row["language"]), row) for row in rows)
+    return NegationReport(sentences=len(rows), correct=correct)
+
+
+def reads_exactly(text: str, language: Language, expected: dict[str, object]) -> bool:
+    """True where each finding expected of a sentence is read with its polarity, and no other.
+
+    `expected` holds `present`, `absent` and `possible` (names of findings); `possible` ones are
+    present with a certainty below definite. Findings under `free` may be read or not.
+    """
+    read: dict[str, set[str]] = {"present": set(), "absent": set(), "possible": set()}
+    for claim in label_report(text, language):
+        if claim.polarity is Polarity.ABSENT:
+            read["absent"].add(claim.finding.value)
+        elif claim.certainty.value != "definite":
+            read["possible"].add(claim.finding.value)
+        else:
+            read["present"].add(claim.finding.value)
+    free = set(_names(expected, "free"))
+    return all(read[kind] - free == set(_names(expected, kind)) - free for kind in read)
+
+
+def _names(row: dict[str, object], key: str) -> list[str]:
+    value = row.get(key, [])
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _speed(texts: Sequence[str]) -> float:
+    """Reports per second of processor time of one core, after a warming pass over a few."""
+    for text in texts[:50]:
+        label_report(text, Language.ENGLISH)
+    start = time.process_time()
+    for text in texts:
+        label_report(text, Language.ENGLISH)
+    return len(texts) / (time.process_time() - start)
+
+
+def _markdown(report: LabelerReport) -> Iterator[str]:
+    yield "| corpus | part | reports | micro P | micro R | micro F1 | macro F1 | side right |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for corpus in report.corpora:
+        micro = corpus.micro
+        side = (
+            f"{corpus.sides_right / corpus.sides_compared:.3f} of {corpus.sides_compared}"
+            if corpus.sides_compared
+            else ""
+        )
+        yield (
+            f"| {corpus.corpus} | {corpus.part.value} | {corpus.reports} | {micro.precision:.3f} "
+            f"| {micro.recall:.3f} | {micro.f1:.3f} | {corpus.macro_f1:.3f} | {side} |"
+        )
+    yield ""
+    if report.negation is not None:
+        share = report.negation.correct / max(1, report.negation.sentences)
+        yield (
+            f"Hard sentences read exactly: {report.negation.correct} of "
+            f"{report.negation.sentences} ({share:.3f})."
+        )
+    yield f"Speed: {report.reports_per_second:.0f} Open-i reports a second on one core."
+    for corpus in report.corpora:
+        yield ""
+        yield f"### {corpus.corpus}, {corpus.part.value} part"
+        yield ""
+        yield "| finding | in reference | precision | recall | F1 |"
+        yield "|---|---|---|---|---|"
+        for label in corpus.labels:
+            score = label.score
+            name = describe(label.finding).name(Language.ENGLISH)
+            yield (
+                f"| {name} | {score.support} | {score.precision:.3f} | {score.recall:.3f} "
+                f"| {score.f1:.3f} |"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; the command line of `python -m evaluation.labeler`."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.labeler", description=__doc__)
+    parser.add_argument("--wheel", type=Path, required=True, help="the torchxrayvision wheel")
+    parser.add_argument("--negation", type=Path, help="JSON lines of hard sentences")
+    parser.add_argument("--json", type=Path, help="also write the report here")
+    options = parser.parse_args(arguments)
+    report = evaluate_labeler(options.wheel, options.negation)
+    sys.stdout.write(report.markdown() + "\n")
+    if options.json is not None:
+        options.json.write_text(report.model_dump_json(indent=1), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
