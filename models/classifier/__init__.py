@@ -1,0 +1,1 @@
+"""Finding classifier: fourteen findings, each with a calibrated probability."""

@@ -1,0 +1,114 @@
+"""Run the shipped finding classifier on one radiograph."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from findings.errors import StudyError
+from findings.vocabulary import Finding
+from models.calibration import OperatingPoint, OperatingPoints
+from models.classifier.config import ClassifierConfig
+from models.classifier.cropping import cut, widen
+from models.classifier.network import FindingNetwork, mirrored_mean
+from models.preprocessing import to_square
+from models.shipping import SHIPPED, load_weights, read_config
+
+__all__ = ["ClassifierOutput", "FindingClassifier", "OperatingPoint", "OperatingPoints"]
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierOutput:
+    """Judgement of one radiograph.
+
+    ``probability`` is calibrated on the validation split of the training data's source, where
+    findings are far commoner than in a clinic; ``logit`` is the raw one, before calibration.
+    ``seconds`` is the time the whole call took.
+    """
+
+    probability: dict[Finding, float]
+    logit: dict[Finding, float]
+    operating_points: dict[Finding, OperatingPoints]
+    seconds: float = field(compare=False)
+
+
+class FindingClassifier:
+    """Judges fourteen findings on frontal chest radiographs.
+
+    One instance may be used from several threads at once.
+    """
+
+    def __init__(self, config: ClassifierConfig, members: nn.ModuleList) -> None:
+        self.config = config
+        self._members = members.eval()
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> FindingClassifier:
+        """Load the shipped weights, or those in ``folder``.
+
+        Raises:
+            WeightsError: weights or config are missing, damaged or of another network.
+        """
+        folder = folder or SHIPPED / "finding_classifier"
+        config = read_config(folder, ClassifierConfig)
+        members = nn.ModuleList(FindingNetwork(len(config.findings)) for _ in config.members)
+        load_weights(members, folder, config.weights_sha256)
+        return cls(config, members.to(memory_format=torch.channels_last))
+
+    def classify(
+        self, display: NDArray[np.float32], lung_box: Box | None = None
+    ) -> ClassifierOutput:
+        """Judge display pixels.
+
+        ``display`` is float32 ``(height, width)`` in [0, 1], bright where the chest is dense,
+        upright. ``lung_box`` is the box around both lungs in pixels (x_min, y_min, x_max, y_max),
+        as :meth:`models.segmenter.inference.AnatomyMasks.lung_box` gives it; without it the whole
+        image is judged, a little less well.
+
+        Raises:
+            StudyError: the array is not such an image, or the box is not within it.
+        """
+        started = time.perf_counter()
+        square = to_square(display, self.config.cache_size)[None, None]
+        height, width = display.shape
+        box = _share_of_image(lung_box, height, width)
+        boxes = widen(torch.tensor([box], dtype=torch.float32), self.config.box_margin)
+        whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        with torch.inference_mode():
+            logits = torch.stack(
+                [
+                    mirrored_mean(network, cut(square, boxes if m.cut_to_lungs else whole, m.size))
+                    for network, m in zip(self._members, self.config.members, strict=True)
+                ]
+            )
+        values = logits.mean(dim=0)[0].double().numpy()
+        findings = self.config.findings
+        return ClassifierOutput(
+            probability={
+                finding: float(fitted.calibration.apply(values[column : column + 1])[0])
+                for column, (finding, fitted) in enumerate(findings.items())
+            },
+            logit={finding: float(value) for finding, value in zip(findings, values, strict=True)},
+            operating_points={name: fitted.operating_points for name, fitted in findings.items()},
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _share_of_image(box: Box | None, height: int, width: int) -> Box:
+    if box is None:
+        return (0.0, 0.0, 1.0, 1.0)
+    x_min, y_min, x_max, y_max = box
+    if not (0 <= x_min < x_max <= width and 0 <= y_min < y_max <= height):
+        raise StudyError(
+            f"the lung box {box} does not lie within the image of {width} x {height} pixels: "
+            "give x_min, y_min, x_max, y_max in pixels of that image"
+        )
+    return (x_min / width, y_min / height, x_max / width, y_max / height)

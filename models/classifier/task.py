@@ -1,0 +1,112 @@
+"""Training of one network of the finding classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.classifier.cropping import cut, widen
+from models.classifier.network import FindingNetwork, mirrored_mean
+from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
+from models.data.finding_cache import FINDINGS, WHOLE_IMAGE, FindingArrays
+from models.data.records import Split
+from models.imagenet import initialise_trunk
+from models.losses import smoothed_cross_entropy
+from models.metrics import area_under_curve
+from models.training.presets import ClassifierPreset, MemberPreset
+
+
+class ClassifierTask:
+    """A task of :class:`models.training.loop.TrainingLoop`.
+
+    Left-right mirroring is allowed here: no label has a side, and the network is asked for none.
+    """
+
+    best_metric = "mean_auc"
+
+    def __init__(
+        self,
+        preset: ClassifierPreset,
+        member: MemberPreset,
+        augmentation: AugmentationSettings,
+        batch_size: int,
+        arrays: FindingArrays,
+        imagenet: dict[str, Tensor] | None,
+    ) -> None:
+        self._preset = preset
+        self._member = member
+        self._augmentation = augmentation
+        self._batch_size = batch_size
+        self._arrays = arrays
+        self._imagenet = imagenet
+        self._training = arrays.of(Split.TRAIN)
+        self._validation = arrays.of(Split.VAL)
+
+    def network(self) -> nn.Module:
+        """Build the network, the trunk with ImageNet weights where they were given."""
+        network = FindingNetwork(len(FINDINGS), self._preset.dropout, self._preset.frozen_blocks)
+        if self._imagenet is not None:
+            initialise_trunk(network.trunk, self._imagenet)
+        nn.init.zeros_(network.head.classify.weight)
+        frequency = self._arrays.labels[self._training].mean(axis=0).clip(1e-3, 1 - 1e-3)
+        with torch.no_grad():
+            network.head.classify.bias.copy_(torch.from_numpy(np.log(frequency / (1 - frequency))))
+        return network
+
+    def trunk_parameters(self, network: nn.Module) -> list[nn.Parameter]:
+        """Parameters of the EfficientNet."""
+        assert isinstance(network, FindingNetwork)
+        return list(network.trunk.parameters())
+
+    def loss(self, network: nn.Module, random: np.random.Generator) -> Tensor:
+        """Loss of a random batch, with mixup where the preset asks for it."""
+        indices = random.choice(self._training, size=self._batch_size, replace=False)
+        images = torch.from_numpy(self._arrays.images[indices]).float().div(255)[:, None]
+        boxes = widen(torch.from_numpy(self._arrays.boxes[indices]), self._preset.box_margin)
+        whole = torch.from_numpy(random.random(len(indices)) < self._member.whole_image_share)
+        boxes = torch.where(whole[:, None], torch.tensor(WHOLE_IMAGE), boxes)
+        grids = random_grids(boxes, self._member.size, self._augmentation, random)
+        images = change_exposure(sample(images, grids), self._augmentation, random)
+        targets = torch.from_numpy(self._arrays.labels[indices].astype(np.float32))
+        if self._preset.mixup > 0:
+            share = float(random.beta(self._preset.mixup, self._preset.mixup))
+            partner = torch.from_numpy(random.permutation(len(indices)))
+            images = share * images + (1 - share) * images[partner]
+            targets = share * targets + (1 - share) * targets[partner]
+        logits = network(images.contiguous(memory_format=torch.channels_last))
+        return smoothed_cross_entropy(logits.float(), targets, self._preset.smoothing)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Area under the curve per finding, on the validation split."""
+        logits = member_logits(
+            network, self._arrays, self._validation, self._member, self._preset.box_margin
+        )
+        truth = self._arrays.labels[self._validation]
+        figures = {
+            finding: area_under_curve(logits[:, column], truth[:, column])
+            for column, finding in enumerate(FINDINGS)
+        }
+        return {**figures, self.best_metric: float(np.nanmean(list(figures.values())))}
+
+
+def member_logits(
+    network: nn.Module,
+    arrays: FindingArrays,
+    indices: NDArray[np.int64],
+    member: MemberPreset,
+    box_margin: float,
+    batch_size: int = 32,
+) -> NDArray[np.float64]:
+    """Logits ``(images, findings)``, the mean over image and mirror image."""
+    found = []
+    for start in range(0, len(indices), batch_size):
+        part = indices[start : start + batch_size]
+        images = torch.from_numpy(arrays.images[part]).float().div(255)[:, None]
+        boxes = widen(torch.from_numpy(arrays.boxes[part]), box_margin)
+        if not member.cut_to_lungs:
+            boxes = torch.tensor(WHOLE_IMAGE).expand(len(part), 4)
+        with torch.inference_mode():
+            found.append(mirrored_mean(network, cut(images, boxes, member.size)).double().numpy())
+    return np.concatenate(found)

@@ -1,0 +1,156 @@
+"""Decoded radiographs and masks of the anatomy sources, resized once and kept in memory.
+
+All masks of an image share one byte per pixel, a bit per :class:`Plane`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional
+
+from models.data.files import replace_array
+from models.data.records import AnatomyRecord, MaskKind, Split
+from models.preprocessing import read_display, to_bytes, to_square
+
+
+class Plane(IntEnum):
+    """Bit of a pixel's byte; the first five are the segmenter's outputs, in their order."""
+
+    LEFT_LUNG = 0
+    RIGHT_LUNG = 1
+    HEART = 2
+    LEFT_CLAVICLE = 3
+    RIGHT_CLAVICLE = 4
+    BOTH_LUNGS = 5
+    LUNGS_NOT_JUDGED = 6
+
+
+_PLANE_OF = {
+    MaskKind.LEFT_LUNG: Plane.LEFT_LUNG,
+    MaskKind.RIGHT_LUNG: Plane.RIGHT_LUNG,
+    MaskKind.HEART: Plane.HEART,
+    MaskKind.LEFT_CLAVICLE: Plane.LEFT_CLAVICLE,
+    MaskKind.RIGHT_CLAVICLE: Plane.RIGHT_CLAVICLE,
+    MaskKind.BOTH_LUNGS: Plane.BOTH_LUNGS,
+    # gbseg's lungs run on behind the heart and JSRT's do not, so the pixels in question are
+    # left out of the lungs' loss.
+    MaskKind.CARDIOMEDIASTINUM: Plane.LUNGS_NOT_JUDGED,
+}
+_DISTINCT_LUNGS_SHARE = 0.97
+_SMALLER_LUNG_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AnatomyArrays:
+    """Images and masks of many records at one size.
+
+    ``images`` and ``planes`` are uint8 ``(records, size, size)``; ``known`` is bool
+    ``(records, 6)``: for which of the first six planes the mask was drawn.
+    """
+
+    images: NDArray[np.uint8]
+    planes: NDArray[np.uint8]
+    known: NDArray[np.bool_]
+    sources: tuple[str, ...]
+    splits: tuple[Split, ...]
+
+
+def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """Resize a mask to ``(size, size)``: a pixel is in when at least half of its area was."""
+    area = torch.from_numpy(mask.astype(np.float32))[None, None]
+    resized = functional.interpolate(
+        area, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+    inside: NDArray[np.bool_] = (resized[0, 0] >= 0.5).numpy()
+    return inside
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Decode a mask file; above 127 is inside."""
+    with Image.open(path) as image:
+        pixels: NDArray[np.bool_] = np.asarray(image.convert("L")) > 127
+    return pixels
+
+
+def split_lungs(
+    both: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Part a mask of both lungs into (patient's left, patient's right).
+
+    None unless it consists of two clearly separate lungs. The patient's left lies on the
+    image's right.
+    """
+    from scipy import ndimage
+
+    parts, count = ndimage.label(both)
+    if count < 2:
+        return None
+    areas = np.bincount(parts.ravel())[1:]
+    first, second = (int(index) + 1 for index in np.argsort(areas)[::-1][:2])
+    total = float(areas.sum())
+    if (areas[first - 1] + areas[second - 1]) / total < _DISTINCT_LUNGS_SHARE:
+        return None
+    if areas[second - 1] / total < _SMALLER_LUNG_SHARE:
+        return None
+    centres = ndimage.center_of_mass(both, parts, [first, second])
+    left, right = (first, second) if centres[0][1] > centres[1][1] else (second, first)
+    return parts == left, parts == right
+
+
+def _encode(record: AnatomyRecord, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    planes = np.zeros((size, size), dtype=np.uint8)
+    known = np.zeros(6, dtype=np.bool_)
+
+    def put(plane: Plane, mask: NDArray[np.bool_]) -> None:
+        planes[mask] |= np.uint8(1 << plane)
+        if plane < len(known):
+            known[plane] = True
+
+    for kind, path in record.masks.items():
+        mask = resize_mask(read_mask(path), size)
+        put(_PLANE_OF[kind], mask)
+        if kind is MaskKind.BOTH_LUNGS and (lungs := split_lungs(mask)) is not None:
+            put(Plane.LEFT_LUNG, lungs[0])
+            put(Plane.RIGHT_LUNG, lungs[1])
+    return planes, known
+
+
+def load_anatomy(records: list[AnatomyRecord], size: int, folder: Path | None) -> AnatomyArrays:
+    """Decode and resize ``records``, or take what an earlier call left in ``folder``.
+
+    The cache is keyed by the records' ids and the size; another list of records makes another.
+    """
+    from models.data.files import cache_key
+
+    key = cache_key(str(size), *(f"{record.source}/{record.image_id}" for record in records))
+    paths = (
+        None
+        if folder is None
+        else [folder / f"anatomy-{key}-{part}.npy" for part in ("images", "planes", "known")]
+    )
+    if paths is not None and all(path.is_file() for path in paths):
+        images, planes, known = (np.load(path, allow_pickle=False) for path in paths)
+    else:
+        images = np.zeros((len(records), size, size), dtype=np.uint8)
+        planes = np.zeros_like(images)
+        known = np.zeros((len(records), 6), dtype=np.bool_)
+        for index, record in enumerate(records):
+            images[index] = to_bytes(to_square(read_display(record.image), size))
+            planes[index], known[index] = _encode(record, size)
+        if paths is not None:
+            for path, array in zip(paths, (images, planes, known), strict=True):
+                replace_array(path, array)
+    return AnatomyArrays(
+        images=images,
+        planes=planes,
+        known=known,
+        sources=tuple(record.source for record in records),
+        splits=tuple(record.split for record in records),
+    )

@@ -1,0 +1,79 @@
+"""Decoded radiographs of the finding sources with the box around their lungs, kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.files import cache_key, cached
+from models.data.finding_sources import NIH_COLUMNS
+from models.data.records import FindingRecord, Split
+from models.preprocessing import read_display, to_bytes, to_square
+from models.segmenter.inference import AnatomySegmenter
+
+FINDINGS = tuple(NIH_COLUMNS)
+WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingArrays:
+    """Images, labels and lung boxes of many records.
+
+    ``images`` is uint8 ``(records, size, size)``; ``boxes`` float32 ``(records, 4)``: x_min,
+    y_min, x_max, y_max as shares of the image, the whole image where the lungs were not found;
+    ``labels`` bool ``(records, findings)``; ``patients`` numbers the patients.
+    """
+
+    images: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.bool_]
+    patients: NDArray[np.int64]
+    splits: tuple[Split, ...]
+
+    def of(self, split: Split) -> NDArray[np.int64]:
+        """Indices of the records of a split."""
+        return np.flatnonzero([own is split for own in self.splits])
+
+
+def load_findings(
+    records: list[FindingRecord], size: int, segmenter: AnatomySegmenter, folder: Path | None
+) -> FindingArrays:
+    """Decode, resize and find the lungs, or take what an earlier call left in ``folder``.
+
+    The cache of images is keyed by ids and size, that of boxes by ids and the segmenter's weights.
+    """
+    ids = [f"{record.source}/{record.image_id}" for record in records]
+    boxes_key = cache_key(segmenter.config.weights_sha256, *ids)
+    images = cached(
+        folder, f"findings-{cache_key(str(size), *ids)}-images", lambda: _decode(records, size)
+    )
+    boxes = cached(folder, f"findings-{boxes_key}-boxes", lambda: _lung_boxes(records, segmenter))
+    _, patients = np.unique([f"{r.source}/{r.patient}" for r in records], return_inverse=True)
+    return FindingArrays(
+        images=images,
+        boxes=boxes,
+        labels=np.array([[bool(r.labels[f]) for f in FINDINGS] for r in records]),
+        patients=patients.astype(np.int64),
+        splits=tuple(record.split for record in records),
+    )
+
+
+def _decode(records: list[FindingRecord], size: int) -> NDArray[np.uint8]:
+    images = np.zeros((len(records), size, size), dtype=np.uint8)
+    for index, record in enumerate(records):
+        images[index] = to_bytes(to_square(read_display(record.image), size))
+    return images
+
+
+def _lung_boxes(records: list[FindingRecord], segmenter: AnatomySegmenter) -> NDArray[np.float32]:
+    boxes = np.tile(np.array(WHOLE_IMAGE, dtype=np.float32), (len(records), 1))
+    for index, record in enumerate(records):
+        display = read_display(record.image)
+        box = segmenter.segment(display).lung_box()
+        if box is not None:
+            height, width = display.shape
+            boxes[index] = np.array(box) / np.array([width, height, width, height])
+    return boxes

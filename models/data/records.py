@@ -1,0 +1,54 @@
+"""What the readers hand over: one frozen record per radiograph, pixels still on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Split(StrEnum):
+    """Which part of a data set a record belongs to."""
+
+    TRAIN = "train"
+    VAL = "val"
+
+
+class MaskKind(StrEnum):
+    """What a mask file outlines. Sides are the patient's."""
+
+    LEFT_LUNG = "left_lung"
+    RIGHT_LUNG = "right_lung"
+    HEART = "heart"
+    LEFT_CLAVICLE = "left_clavicle"
+    RIGHT_CLAVICLE = "right_clavicle"
+    BOTH_LUNGS = "both_lungs"
+    """Both lungs in one mask; which side is which is not said."""
+    CARDIOMEDIASTINUM = "cardiomediastinum"
+    """Heart and mediastinum together: no outline of the heart alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnatomyRecord:
+    """A radiograph with the masks that exist for it; a structure without a mask is unknown."""
+
+    source: str
+    image_id: str
+    image: Path
+    split: Split
+    masks: dict[MaskKind, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """A radiograph with a label for each finding asked about (canonical finding id -> 0/1)."""
+
+    source: str
+    image_id: str
+    patient: str
+    image: Path
+    split: Split
+    labels: dict[str, int]
+    view: str
+    note: str
+    """What the data set's keepers remarked about this image; blank for nearly all."""

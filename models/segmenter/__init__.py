@@ -1,0 +1,1 @@
+"""Anatomy segmenter: lungs, heart and clavicles as masks."""

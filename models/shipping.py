@@ -1,0 +1,114 @@
+"""A deployable network: a folder with safetensors weights and the JSON that describes them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from findings.errors import WeightsError
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+SHIPPED = Path(__file__).with_name("shipped")
+_MOST_BYTES = 256 * 2**20
+
+
+class NetworkConfig(BaseModel):
+    """What every deployed network says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    licence: str
+    training_command: str
+    training_data_sha256: str = Field(description="over the ids and splits of the images used")
+    weights_sha256: str = ""
+
+
+Config = TypeVar("Config", bound=NetworkConfig)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_network(folder: Path, weights: dict[str, Tensor], config: Config) -> Config:
+    """Write weights (floating point as float16) and config; gives the config with the checksum."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {
+        name: (value.half() if value.dtype.is_floating_point else value).contiguous().clone()
+        for name, value in weights.items()
+    }
+    unfinished = folder / f"{WEIGHTS}.unfinished"
+    save_file(halves, unfinished)
+    complete = config.model_copy(update={"weights_sha256": file_sha256(unfinished)})
+    unfinished.replace(folder / WEIGHTS)
+    draft = folder / f"{CONFIG}.unfinished"
+    draft.write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    draft.replace(folder / CONFIG)
+    return complete
+
+
+def read_config(folder: Path, kind: type[Config]) -> Config:
+    """Read and validate ``config.json``.
+
+    Raises:
+        WeightsError: it is missing or not of this kind.
+    """
+    path = folder / CONFIG
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise WeightsError(
+            f"the weights folder {folder.name} has no readable {CONFIG}: restore it from the "
+            "repository or train the network again"
+        ) from error
+    except ValidationError as error:
+        raise WeightsError(
+            f"{CONFIG} of {folder.name} does not describe this network "
+            f"({error.error_count()} faults): restore it from the repository"
+        ) from error
+
+
+def load_weights(network: nn.Module, folder: Path, sha256: str) -> None:
+    """Check the weights file against ``sha256`` and load it into ``network`` as float32.
+
+    Raises:
+        WeightsError: missing, too large, of another checksum, or of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = folder / WEIGHTS
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise WeightsError(
+            f"the weights {folder.name}/{WEIGHTS} are missing or far too large: restore them "
+            "from the repository"
+        )
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise WeightsError(
+            f"the weights {folder.name}/{WEIGHTS} do not have the checksum that their config "
+            "states, so they were damaged or exchanged: restore them from the repository"
+        )
+    try:
+        state = {
+            name: value.float() if value.dtype is torch.float16 else value
+            for name, value in load(content).items()
+        }
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"the weights {folder.name}/{WEIGHTS} do not fit the network: restore them from the "
+            "repository"
+        ) from error

@@ -1,0 +1,1 @@
+"""The project's trainer: one loop for every network, and a task per network."""
