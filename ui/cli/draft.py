@@ -10,6 +10,7 @@ import click
 from ui.cli.progress import NodeProgress, transfer_progress
 
 if TYPE_CHECKING:
+    from agents.drafting import DraftOutcome
     from agents.settings import Settings
 
 
@@ -39,12 +40,11 @@ def draft(
     """
     from agents.drafting import DraftOptions, draft_study
     from agents.settings import load_settings
-    from reporting.render import report_text
 
     settings = load_settings(language=language, seed=seed)
     options = DraftOptions(
         prior=prior,
-        prior_report=_read_text(prior_report),
+        prior_report=read_report(prior_report),
         language=settings.language,
         indication=indication,
         seed=settings.seed,
@@ -54,6 +54,13 @@ def draft(
     ensure_index(settings)
     with NodeProgress() as progress:
         outcome = draft_study(study, options, settings, on_event=progress.show)
+    show(outcome)
+
+
+def show(outcome: DraftOutcome) -> None:
+    """Print the report; say where everything lies."""
+    from reporting.render import report_text
+
     click.echo(report_text(outcome.draft))
     click.echo(f"Written to {outcome.out}", err=True)
 
@@ -72,7 +79,7 @@ def ensure_index(settings: Settings) -> None:
         build_from_cache(settings.cache_dir, settings.index_dir, (language,), progress)
 
 
-def _read_text(path: Path | None) -> str | None:
+def read_report(path: Path | None) -> str | None:
     """The text of a prior report. Raises `ReportError` where it cannot be read."""
     from findings.errors import ReportError
 

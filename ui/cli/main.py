@@ -20,6 +20,7 @@ from ui.cli.gate import gate
 from ui.cli.index import index
 from ui.cli.label import label
 from ui.cli.models import models
+from ui.cli.resume import resume
 from ui.cli.sample import sample
 from ui.cli.train import train
 
@@ -38,7 +39,7 @@ def readingroom(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (draft, gate, label, sample, index, models, doctor, train, evaluate):
+for command in (draft, resume, gate, label, sample, index, models, doctor, train, evaluate):
     readingroom.add_command(command)
 
 
