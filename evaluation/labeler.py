@@ -191,16 +191,18 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
     )
 
 
-def predicted(claims: Iterable[LabeledClaim]) -> frozenset[Finding]:
-    """The findings that a report affirms; where it only denies, or calls all normal, no finding."""
-    present: set[Finding] = set()
-    normal: set[Finding] = set()
-    for claim in claims:
-        if claim.polarity is Polarity.ABSENT or claim.finding is Finding.NO_FINDING:
-            normal.add(Finding.NO_FINDING)
-        else:
-            present.add(claim.finding)
-    return frozenset(present or normal)
+def predicted(
+    claims: Iterable[LabeledClaim],
+    convert: Callable[[frozenset[Finding]], frozenset[Finding]],
+    scored: frozenset[Finding],
+) -> frozenset[Finding]:
+    """The scored findings that a report affirms.
+
+    It is without finding where it affirms no scored finding and denies one or calls all normal.
+    """
+    present = {claim.finding for claim in claims if claim.present} - {Finding.NO_FINDING}
+    found = convert(frozenset(present)) & scored
+    return found or (frozenset({Finding.NO_FINDING}) if claims else frozenset())
 
 
 def _literal(text: str) -> list[str]:
@@ -264,7 +266,7 @@ def _evaluate(corpus: str, part: Part, examples: Sequence[Example]) -> CorpusRep
     scored = frozenset[Finding]().union(*(convert(example.findings) for example in examples))
     for example in examples:
         claims = label_report(example.text, example.language)
-        reference, found = convert(example.findings), convert(predicted(claims)) & scored
+        reference, found = convert(example.findings), predicted(claims, convert, scored)
         for finding in reference | found:
             hit = finding in reference and finding in found
             kind = "tp" if hit else "fn" if finding in reference else "fp"
@@ -340,9 +342,28 @@ def _same(findings: frozenset[Finding]) -> frozenset[Finding]:
     return findings
 
 
+def _openi_classes(findings: frozenset[Finding]) -> frozenset[Finding]:
+    """Findings as MeSH can tell them apart: its indexers use one term for several of ours.
+
+    Devices are one class (implanted device, catheter, tube), surgical clips another; airspace
+    opacity counts as opacity; an ectatic aorta is indexed as tortuous.
+    """
+    return frozenset(_OPENI_CLASS.get(finding, finding) for finding in findings)
+
+
+_OPENI_CLASS: Final = {
+    Finding.AIRSPACE_OPACITY: Finding.LUNG_OPACITY,
+    Finding.AORTIC_ENLARGEMENT: Finding.AORTIC_TORTUOSITY,
+    Finding.PROSTHETIC_VALVE: Finding.SUPPORT_DEVICE,
+} | {
+    finding: Finding.SUPPORT_DEVICE
+    for finding in Finding
+    if Finding.SUPPORT_DEVICE in describe(finding).parents
+    and finding is not Finding.SURGICAL_MATERIAL
+}
 _CONVENTIONS: Final[dict[str, Callable[[frozenset[Finding]], frozenset[Finding]]]] = {
     "PadChest": _same,
-    "Open-i": _same,
+    "Open-i": _openi_classes,
 }
 
 

@@ -109,3 +109,28 @@ def _labels(dataset: Dataset) -> dict[Finding, tuple[str, ...]]:
     for label, finding in _findings(dataset).items():
         grouped.setdefault(finding, []).append(label)
     return {finding: tuple(labels) for finding, labels in grouped.items()}
+
+
+def openi_finding(tag: str) -> Finding | None:
+    """The finding that a MeSH tag of Open-i ("Opacity/lung/base/left") states, if any of ours."""
+    term, *qualifiers = tag.split("/")
+    data = _openi()
+    for rule in data["rules"]:
+        if rule["term"] == term and not set(qualifiers).isdisjoint(rule["qualifiers"]):
+            return Finding(rule["finding"]) if rule["finding"] else None
+    named = data["heads"].get(term)
+    return Finding(named) if named else None
+
+
+def openi_side(tag: str) -> Side | None:
+    """The side that a MeSH tag of Open-i names; `None` where it names none."""
+    qualifiers = {part.strip() for part in tag.split("/")[1:]}
+    for side in (Side.BILATERAL, Side.LEFT, Side.RIGHT):
+        if side.value in qualifiers:
+            return side
+    return None
+
+
+@cache
+def _openi() -> dict[str, Any]:
+    return load_toml("openi_mesh.toml")

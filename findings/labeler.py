@@ -157,6 +157,9 @@ class _Phrases:
         holders = {id(taken[place]): taken[place] for place in match.words if place in taken}
         if holders:
             same = next(iter(holders.values()))
+            if _clear_of(match, same):
+                self.cues.append(match)
+                return
             alike = type(match.meaning) is type(same.meaning) and not isinstance(
                 match.meaning, Change
             )
@@ -187,6 +190,17 @@ def _blocked(match: Match, holder: Match | None) -> bool:
         return False
     sided = isinstance(match.meaning, Place) and match.meaning.side is not None
     return not (sided and isinstance(holder.meaning, Statement))
+
+
+def _clear_of(match: Match, holder: Match) -> bool:
+    """True for the cue in "the lungs are clear of ..." where "lungs are clear" is a phrase too."""
+    statement = holder.meaning
+    return (
+        match.meaning is Cue.NEGATION_BEFORE
+        and isinstance(statement, Statement)
+        and statement.absent
+        and match.end > holder.end
+    )
 
 
 def _is_rest(match: Match, tokens: list[Token], lexicon: Lexicon) -> bool:

@@ -112,6 +112,7 @@ class Lexicon:
         self.conjunctions: Final = frozenset(words["conjunctions"])
         self.denying_links: Final = frozenset(words["denying_links"])
         self.breaks: Final = frozenset(words["breaks"])
+        self.carriers: Final = frozenset(words["carriers"])
         self.sizes: Final = frozenset(words["sizes"])
         self.exceptions: Final = frozenset(words["exceptions"])
         self.list_links: Final = self.conjunctions | self.alternatives | self.denying_links
@@ -132,6 +133,8 @@ class Lexicon:
             self._add(patterns, Statement((Finding(name),), absent=False))
         for name, patterns in data.get("possible_findings", {}).items():
             self._add(patterns, Statement((Finding(name),), False, Certainty.POSSIBLE))
+        for name, patterns in data.get("doubtful_normal", {}).items():
+            self._add(patterns, Statement((Finding(name),), True, Certainty.PROBABLE))
         for names, patterns in data["normal"].items():
             findings = tuple(Finding(name) for name in names.split())
             self._add(patterns, Statement(findings, absent=findings != (Finding.NO_FINDING,)))

@@ -194,7 +194,7 @@ class _Scope:
             return True
         if "," in words or any(word in self._lexicon.conjunctions for word in words):
             return self._goes_on_denied(words, mention)
-        return len(words) <= 1
+        return len(words) <= 1 or all(word in self._lexicon.carriers for word in words)
 
     def _goes_on_denied(self, words: Sequence[str], mention: Match) -> bool:
         """After a comma or "and": false where a statement of its own begins."""
