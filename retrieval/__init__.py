@@ -1,0 +1,1 @@
+"""Similar prior reports: public corpora, a sentence encoder and a FAISS index over both."""

@@ -1,0 +1,1 @@
+"""Readers of public report corpora, one module each, all giving `CorpusReport`."""
