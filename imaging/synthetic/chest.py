@@ -165,8 +165,11 @@ def body_thickness(chest: Chest, rng: np.random.Generator) -> Map:
     level = grid.rows()[::coarse]
     extent = np.array([chest.apex, chest.apex + 60 * unit, 0.6 * chest.base, chest.base])
     girth = float(rng.uniform(0.94, 1.08))
-    deep = girth * np.interp(level, extent, [160.0, 190.0, 212.0, 222.0]).astype(np.float32)
+    deep = girth * np.interp(level, extent, [160.0, 190.0, 210.0, 240.0]).astype(np.float32)
     thickness = soften(deep * round_profile(inward, 50 * unit), 2.0 * unit / coarse)
+    # Vertebrae and the muscles beside them swell the middle.
+    middle = (grid.columns()[:, ::coarse] - chest.midline) / (24 * unit)
+    thickness = thickness + 16.0 * np.exp(-(middle**2)) * (thickness > 40)
     mottle = waves(rng, size, 3.2, size / 3, 4.0)
     return enlarge(thickness * (1 + 0.012 * mottle), grid.size).clip(0.0)
 

@@ -57,10 +57,10 @@ def draw_exposure(rng: np.random.Generator, *, anteroposterior: bool) -> Exposur
         scatter_mm=float(rng.uniform(26.0, 36.0)),
         blur_mm=float(rng.uniform(0.17, 0.24)),
         electronic=25.0,
-        matching=float(rng.uniform(0.65, 0.9)),
-        digital=float(rng.uniform(0.25, 1.0)),
-        edge=float(rng.uniform(0.5, 1.0)),
-        gamma=float(rng.uniform(0.95, 1.1)),
+        matching=float(rng.uniform(0.75, 0.95)),
+        digital=float(rng.uniform(0.0, 0.55)),
+        edge=float(rng.uniform(0.3, 0.8)),
+        gamma=float(rng.uniform(0.7, 0.9)),
     )
 
 

@@ -51,6 +51,7 @@ def generate(request: SampleRequest) -> SyntheticRadiograph:
     tissue = build_tissue(chest, patient("tissue"))
     bone = build_skeleton(chest, patient("skeleton"))
 
+    healthy = dict(tissue.lung)
     drawn: list[Drawn | DrawnDevice] = []
     for number, wanted in enumerate(request.findings):
         stream = patient(f"finding {number} {wanted.finding}")
@@ -58,7 +59,8 @@ def generate(request: SampleRequest) -> SyntheticRadiograph:
             drawn.append(draw_device(chest, wanted, stream))
         else:
             drawn.append(draw_finding(chest, tissue, wanted, request.pixel_spacing_mm, stream))
-    blood = build_vessels(chest, _vessel_bed(tissue, drawn), patient("vessels"))
+    bed = _vessel_bed(healthy, tissue.lung, drawn)
+    blood = build_vessels(chest, healthy, bed, patient("vessels"))
 
     exposure = detector.draw_exposure(occasion("exposure"), anteroposterior=bedside)
     attenuation = _attenuation(tissue, bone, blood, drawn)
@@ -85,9 +87,14 @@ class _Streams:
         return np.random.default_rng([zlib.crc32(name.encode()), len(self._key), *self._key])
 
 
-def _vessel_bed(tissue: Tissue, drawn: list[Drawn | DrawnDevice]) -> dict[str, Map]:
-    """Lung that vessels can run in: none in fluid or in free air."""
-    bed = dict(tissue.lung)
+def _vessel_bed(
+    healthy: dict[str, Map], lung: dict[str, Map], drawn: list[Drawn | DrawnDevice]
+) -> dict[str, Map]:
+    """Share of air left around vessels: none in fluid, in filled airspaces or in free air."""
+    bed: dict[str, Map] = {}
+    for side, whole in healthy.items():
+        left = np.clip(lung[side] / np.maximum(whole, 1.0), 0.0, 1.0)
+        bed[side] = np.asarray(left, dtype=np.float32)
     for item in drawn:
         if isinstance(item, Drawn) and item.empties_lung is not None:
             side = item.side.value

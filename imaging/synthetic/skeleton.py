@@ -187,11 +187,11 @@ def _vertebra(
     y = np.arange(top, top + int(3.4 * tall)) + 0.5 - row
     x, y = x[None, :], y[:, None]
     waist = 1 - 0.09 * np.cos(np.clip(y / tall, -0.5, 0.5) * np.pi)
-    edge = 1 / (1 + np.exp(np.clip((np.abs(x) - wide / 2 * waist) / (0.9 * unit), -40, 40)))
+    edge = 1 / (1 + np.exp(np.clip((np.abs(x) - wide / 2 * waist) / (2.2 * unit), -40, 40)))
     ends = 1 / (1 + np.exp(np.clip((np.abs(y) - tall / 2) / (1.3 * unit), -40, 40)))
-    body = float(rng.uniform(3.0, 4.2)) * edge * (0.35 + 0.65 * ends)
-    rim = 1.6 * np.exp(-(((np.abs(x) - wide / 2 * waist) / (0.75 * unit)) ** 2)) * ends
-    plates = 2.0 * edge * np.exp(-(((np.abs(y) - tall / 2) / (0.9 * unit)) ** 2))
+    body = float(rng.uniform(1.0, 1.8)) * edge * (0.35 + 0.65 * ends)
+    rim = 0.8 * np.exp(-(((np.abs(x) - wide / 2 * waist) / (0.75 * unit)) ** 2)) * ends
+    plates = 1.3 * edge * np.exp(-(((np.abs(y) - tall / 2) / (0.9 * unit)) ** 2))
     part = body + rim + plates
     turned = float(rng.normal(0, 0.8)) * unit
     for sign in (-1, 1):

@@ -21,19 +21,24 @@ _SECTORS = 7
 Segments = list[tuple[Points, Points, float, float]]
 
 
-def build_vessels(chest: Chest, lung: dict[str, Map], rng: np.random.Generator) -> Map:
-    """Millimetres of blood each ray crosses in the vessels of both lungs and hila."""
+def build_vessels(
+    chest: Chest, lung: dict[str, Map], open_share: dict[str, Map], rng: np.random.Generator
+) -> Map:
+    """Millimetres of blood each ray crosses in the vessels of both lungs and hila.
+
+    Trees grow in ``lung`` (mm, as without findings) and show where ``open_share`` (0 to 1) leaves
+    air around them.
+    """
     grid, unit = chest.grid, chest.grid.unit
     total = grid.empty()
     for side in SIDES:
         segments: Segments = []
         for kind in ("artery", "vein"):
             segments += _tree(chest, side, lung[side], kind, rng)
-        total += _draw(chest, segments)
-        total += _hilum(chest, side, rng)
-    # Vessels lie in the lung: outside it they are lost in the mediastinum.
-    present = np.clip((lung["left"] + lung["right"]) / 25.0, 0.0, 1.0)
-    return soften(total * present, 0.12 * unit)
+        own = _draw(chest, segments) + _hilum(chest, side, rng)
+        # Outside the lung vessels are lost in the mediastinum.
+        total += own * np.clip(lung[side] / 25.0, 0.0, 1.0) * open_share[side]
+    return soften(total, 0.12 * unit)
 
 
 def hilum_position(chest: Chest, side: str) -> Points:
@@ -105,9 +110,9 @@ def _grow(
         return
     centre = ends.mean(axis=0)
     spread = ends - centre
-    axis = np.linalg.svd(spread, full_matrices=False)[2][0] if count > 2 else spread[0]
+    axis = spread[int(np.argmax(np.einsum("ij,ij->i", spread, spread)))]
     along = spread @ axis
-    cut = float(np.quantile(along, float(rng.uniform(0.34, 0.66))))
+    cut = np.sort(along)[int(count * rng.uniform(0.34, 0.66))]
     near = along <= cut
     if near.all() or not near.any():
         near = np.arange(count) < count // 2
