@@ -190,16 +190,21 @@ def _run(
     on_event: EventSink | None,
 ) -> DraftOutcome:
     """Run the graph until it stops, and write what it came to."""
+    from langsmith import tracing_context
+
     from agents.assembly import assemble
     from agents.trail import close, record
     from reporting.files import write_draft
 
     config = _config(thread_id)
     _LOG.info("thread=%s begins", thread_id)
-    events = graph.stream(given, config, context=session, stream_mode="custom", durability="sync")
-    for event in events:
-        if on_event is not None:
-            on_event(cast(ProgressEvent, event))
+    with tracing_context(enabled=False):  # a trace would carry the state to another machine
+        events = graph.stream(
+            given, config, context=session, stream_mode="custom", durability="sync"
+        )
+        for event in events:
+            if on_event is not None:
+                on_event(cast(ProgressEvent, event))
     snapshot = graph.get_state(config)
     state = cast(DraftState, snapshot.values)
     saver = graph.checkpointer
@@ -245,4 +250,4 @@ def _config(thread_id: str) -> RunnableConfig:
 def _wired(settings: Settings, request: DraftRequest) -> Services:
     from agents.wiring import wire
 
-    return wire(settings, request.aggregator)
+    return wire(settings, request)

@@ -1,12 +1,61 @@
-"""The real services: settings in, everything the graph calls out."""
+"""The real services: settings and a request in, everything the graph calls out."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
+from agents.aggregator.backends import choose_backends
+from agents.reporter import LedgerReporter
 from agents.services import Services
 from agents.settings import Settings
-from reporting.draft import Writer
+from agents.similar_reports import ReportNeighbours
+from agents.state import DraftRequest
+from tools.contract import Expert, Role
+
+NONE = "none"
+"""The expert name that leaves a role empty."""
 
 
-def wire(settings: Settings, aggregator: Writer) -> Services:
-    """Services as the settings ask for them; nothing heavy is loaded before it is used."""
-    raise NotImplementedError
+def wire(settings: Settings, request: DraftRequest) -> Services:
+    """Services as the settings ask for them; nothing heavy is loaded before it is used.
+
+    Raises `SettingsError` where an expert's name is unknown.
+    """
+    from imaging.gate import InputGate
+    from imaging.loading import load_study
+
+    limit_threads(settings.threads)
+    backends, warnings = choose_backends(settings, request.aggregator, request.language)
+    return Services(
+        load_study=load_study,
+        gate=InputGate(),
+        experts=chosen_experts(settings),
+        reporter=LedgerReporter(),
+        neighbours=_neighbours(settings.index_dir, settings.cache_dir),
+        backends=backends,
+        backend_warnings=warnings,
+    )
+
+
+def chosen_experts(settings: Settings) -> dict[Role, Expert]:
+    """The expert that the settings name for each role, without its weights loaded."""
+    from tools.registry import build
+
+    names = {role: str(getattr(settings.experts, role.value)) for role in Role}
+    return {
+        role: build(role, name, settings.cache_dir) for role, name in names.items() if name != NONE
+    }
+
+
+def limit_threads(threads: int) -> None:
+    """Let networks use that many cores; 0: as many as there are."""
+    if threads > 0:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+@cache
+def _neighbours(index_dir: Path, cache_dir: Path) -> ReportNeighbours:
+    return ReportNeighbours(index_dir, cache_dir)

@@ -16,6 +16,8 @@ class RewordingTask(Frozen):
 
     sentence: str
     """The phraser's sentence: it says exactly what may be said."""
+    shape: str = "definite.none"
+    """Certainty and kind of place of the first claim: `probable.region`, `definite.number`, …"""
     facts: tuple[str, ...] = ()
     """The claims of the sentence, each in plain words."""
     style: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ def reword_task(
     """The task for one sentence. Indication and prior report have no part in it."""
     return RewordingTask(
         sentence=sentence.text,
+        shape=shape_of(sentence.claims[0]),
         facts=tuple(in_words(claim, request.language) for claim in sentence.claims),
         style=style_of(sentence, neighbours, request.language),
         language=request.language,
@@ -38,6 +39,17 @@ def reword_task(
         rejected=attempt.rejected,
         complaint=attempt.complaint,
     )
+
+
+def shape_of(claim: Claim) -> str:
+    """Certainty and kind of place, by which examples are chosen."""
+    if claim.measurement is not None:
+        place = "number"
+    elif claim.region is not None:
+        place = "region"
+    else:
+        place = "none" if claim.side is None else "side"
+    return f"{claim.certainty.value}.{place}"
 
 
 def in_words(claim: Claim, language: Language) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from agents.aggregator.contract import Attempt, RewordingBackend
+from agents.aggregator.form import ill_formed
 from agents.aggregator.tasks import complaint, reword_task, worth_rewording
 from agents.nodes.reported import Run, note, reported, show_sentence
 from agents.reporting_context import report_context
@@ -47,8 +48,11 @@ class _Desk:
     def in_time(self) -> bool:
         return perf_counter() < self.deadline
 
-    def fault(self, sentence: Sentence) -> str | None:
-        """What is wrong with a sentence, in words; `None` where nothing is."""
+    def fault(self, sentence: Sentence, original: str) -> str | None:
+        """What is wrong with a rewording, in words; `None` where nothing is."""
+        form = ill_formed(sentence.text, original, self.context.language)
+        if form is not None:
+            return form
         reporter = self.runtime.context.services.reporter
         check = reporter.check(sentence, self.ledger, self.context)
         if not check.supported:
@@ -142,7 +146,7 @@ def _reword(desk: _Desk, sentence: Sentence, attempt: Attempt) -> tuple[Sentence
         return sentence, attempt.model_copy(update={"settled": True})
     tries = attempt.tries + 1
     candidate = sentence.model_copy(update={"text": text, "origin": Origin.MODEL})
-    wrong = desk.fault(candidate)
+    wrong = desk.fault(candidate, sentence.text)
     if wrong is None:
         return candidate, Attempt(sentence=sentence.id, tries=tries, settled=True)
     return sentence, Attempt(sentence=sentence.id, tries=tries, rejected=text, complaint=wrong)

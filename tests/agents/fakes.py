@@ -170,7 +170,7 @@ def default_experts() -> dict[Role, FakeExpert]:
         Role.DETECTOR: FakeExpert(Role.DETECTOR, [effusion_box()]),
         Role.SEGMENTER: FakeExpert(Role.SEGMENTER),
         Role.CLUES: FakeExpert(Role.CLUES, installed=False),
-        Role.MEASURER: FakeExpert(Role.MEASURER, [heart_ratio(0.58)], needs=(Role.SEGMENTER,)),
+        Role.MEASURER: FakeExpert(Role.MEASURER, [heart_ratio(0.54)], needs=(Role.SEGMENTER,)),
     }
 
 

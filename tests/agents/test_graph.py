@@ -66,7 +66,8 @@ def test_a_draft_is_verified_written_and_cites_its_evidence(film: Path) -> None:
     known = {item.id for item in draft.evidence}
     positive = [s for s in draft.sentences() if any(c.present for c in s.claims)]
     assert positive and all(s.evidence and set(s.evidence) <= known for s in positive)
-    assert "left" in " ".join(s.text for s in draft.section(SectionName.FINDINGS).sentences)
+    words = " ".join(s.text for s in draft.section(SectionName.FINDINGS).sentences)
+    assert "left pleural effusion" in words.lower()
     assert read_draft(outcome.out / "draft.json") == draft
     assert verify_chain(outcome.out / AUDIT_FILE) > 5
     assert [m.name for m in draft.measurements] == ["cardiothoracic_ratio"]

@@ -1,0 +1,95 @@
+"""Prompts for rewording: read from versioned data, filled with one task."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field, ValidationError
+
+from agents.aggregator.contract import RewordingTask
+from findings.claims import Frozen
+from findings.errors import SettingsError
+from findings.vocabulary import Language
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+EMBEDDED_PROMPT: Final = "reword_embedded.toml"
+SERVED_PROMPT: Final = "reword_served.toml"
+
+
+class RewordingPrompt(Frozen):
+    """One prompt file."""
+
+    version: str
+    languages: tuple[Language, ...]
+    system: str
+    max_tokens: int = Field(ge=1)
+    max_characters: int = Field(ge=1)
+    max_sentences: int = Field(ge=0)
+    seconds_per_sentence: float = Field(gt=0)
+    seconds: float = Field(gt=0)
+    style: bool = False
+    """Whether the model is shown how similar reports word the finding."""
+    examples: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)
+    """Pairs of sentence and rewording, by the shape of the task; empty: facts instead."""
+
+    def messages(self, task: RewordingTask) -> list[BaseMessage]:
+        """The conversation that asks for one rewording."""
+        from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+        messages: list[BaseMessage] = [SystemMessage(self.system)]
+        for sentence, rewording in self.examples.get(task.shape, ()):
+            messages += [HumanMessage(sentence), AIMessage(json.dumps({"text": rewording}))]
+        messages.append(HumanMessage(self._question(task)))
+        if task.rejected is not None:
+            messages.append(AIMessage(json.dumps({"text": task.rejected}, ensure_ascii=False)))
+            messages.append(
+                HumanMessage(f"{task.complaint or 'That is not right.'} Again: {task.sentence}")
+            )
+        return messages
+
+    def _question(self, task: RewordingTask) -> str:
+        if self.examples:
+            return task.sentence
+        data: dict[str, Any] = {
+            "sentence": task.sentence,
+            "facts": task.facts,
+            "language": task.language.value,
+        }
+        if self.style and task.style:
+            data["wording"] = task.style
+        return json.dumps(data, ensure_ascii=False)
+
+    def response_format(self) -> dict[str, Any]:
+        """The schema that the answer is held to: one string."""
+        text = {"type": "string", "minLength": 1, "maxLength": self.max_characters}
+        return {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "rewording",
+                "strict": True,
+                "schema": {
+                    "type": "object",
+                    "properties": {"text": text},
+                    "required": ["text"],
+                    "additionalProperties": False,
+                },
+            },
+        }
+
+
+@cache
+def load_prompt(name: str) -> RewordingPrompt:
+    """The prompt in `agents/prompts/NAME`. Raises `SettingsError` where it is damaged."""
+    text = resources.files("agents.prompts").joinpath(name).read_text("utf-8")
+    try:
+        return RewordingPrompt.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise SettingsError(
+            f"The prompt {name} is damaged ({type(error).__name__}). Reinstall the application."
+        ) from error

@@ -1,0 +1,1 @@
+"""Prompts as data: one versioned TOML file per back end."""
