@@ -33,23 +33,39 @@ def bootstrap_interval(
     repeats: int = 500,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % interval of the area under the curve, drawing whole groups (patients) anew.
+    """95 % interval of the area under one finding's curve; see `bootstrap_mean_interval`."""
+    return bootstrap_mean_interval(scores[:, None], truth[:, None], groups, repeats, seed)
 
-    Draws in which one class is missing are left out; (NaN, NaN) when none is left.
+
+def bootstrap_mean_interval(
+    scores: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    repeats: int = 500,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % interval of the area under the curve, averaged over the findings (columns).
+
+    Whole groups (patients) are drawn anew. A finding of which a draw lacks one class does not
+    count in that draw; (NaN, NaN) when no draw has both classes of any finding.
     """
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    values = []
+    means = []
     for _ in range(repeats):
         drawn = np.concatenate(
             [members[index] for index in random.integers(0, len(members), len(members))]
         )
-        value = area_under_curve(scores[drawn], truth[drawn])
-        if not np.isnan(value):
-            values.append(value)
-    if not values:
+        values = [
+            area_under_curve(scores[drawn, column], truth[drawn, column])
+            for column in range(scores.shape[1])
+        ]
+        measured = [value for value in values if not np.isnan(value)]
+        if measured:
+            means.append(sum(measured) / len(measured))
+    if not means:
         return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional
 
-from models.data.files import replace_array
+from models.data.files import cache_key, replace_array
 from models.data.records import AnatomyRecord, MaskKind, Split
 from models.preprocessing import read_display, to_bytes, to_square
 
@@ -62,11 +62,13 @@ class AnatomyArrays:
     splits: tuple[Split, ...]
 
 
-def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    """Resize a mask to ``(size, size)``: a pixel is in when at least half of its area was."""
+def resize_mask(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Resize a mask to (height, width): a pixel is in when at least half of its area was."""
+    if mask.shape == shape:
+        return mask
     area = torch.from_numpy(mask.astype(np.float32))[None, None]
     resized = functional.interpolate(
-        area, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+        area, size=shape, mode="bilinear", antialias=True, align_corners=False
     )
     inside: NDArray[np.bool_] = (resized[0, 0] >= 0.5).numpy()
     return inside
@@ -114,7 +116,7 @@ def _encode(record: AnatomyRecord, size: int) -> tuple[NDArray[np.uint8], NDArra
             known[plane] = True
 
     for kind, path in record.masks.items():
-        mask = resize_mask(read_mask(path), size)
+        mask = resize_mask(read_mask(path), (size, size))
         put(_PLANE_OF[kind], mask)
         if kind is MaskKind.BOTH_LUNGS and (lungs := split_lungs(mask)) is not None:
             put(Plane.LEFT_LUNG, lungs[0])
@@ -127,16 +129,11 @@ def load_anatomy(records: list[AnatomyRecord], size: int, folder: Path | None) -
 
     The cache is keyed by the records' ids and the size; another list of records makes another.
     """
-    from models.data.files import cache_key
-
-    key = cache_key(str(size), *(f"{record.source}/{record.image_id}" for record in records))
-    paths = (
-        None
-        if folder is None
-        else [folder / f"anatomy-{key}-{part}.npy" for part in ("images", "planes", "known")]
-    )
-    if paths is not None and all(path.is_file() for path in paths):
-        images, planes, known = (np.load(path, allow_pickle=False) for path in paths)
+    ids = (f"{record.source}/{record.image_id}" for record in records)
+    key = cache_key(str(size), *ids)
+    names = [f"anatomy-{key}-{part}.npy" for part in ("images", "planes", "known")]
+    if folder is not None and all((folder / name).is_file() for name in names):
+        images, planes, known = (np.load(folder / name, allow_pickle=False) for name in names)
     else:
         images = np.zeros((len(records), size, size), dtype=np.uint8)
         planes = np.zeros_like(images)
@@ -144,9 +141,9 @@ def load_anatomy(records: list[AnatomyRecord], size: int, folder: Path | None) -
         for index, record in enumerate(records):
             images[index] = to_bytes(to_square(read_display(record.image), size))
             planes[index], known[index] = _encode(record, size)
-        if paths is not None:
-            for path, array in zip(paths, (images, planes, known), strict=True):
-                replace_array(path, array)
+        if folder is not None:
+            for name, array in zip(names, (images, planes, known), strict=True):
+                replace_array(folder / name, array)
     return AnatomyArrays(
         images=images,
         planes=planes,

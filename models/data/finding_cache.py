@@ -43,14 +43,15 @@ def load_findings(
 ) -> FindingArrays:
     """Decode, resize and find the lungs, or take what an earlier call left in ``folder``.
 
-    The cache of images is keyed by ids and size, that of boxes by ids and the segmenter's weights.
+    The cache of images is keyed by ids and size, that of boxes also by the segmenter's
+    weights.
     """
     ids = [f"{record.source}/{record.image_id}" for record in records]
-    boxes_key = cache_key(segmenter.config.weights_sha256, *ids)
+    boxes_key = cache_key(str(size), segmenter.config.weights_sha256, *ids)
     images = cached(
         folder, f"findings-{cache_key(str(size), *ids)}-images", lambda: _decode(records, size)
     )
-    boxes = cached(folder, f"findings-{boxes_key}-boxes", lambda: _lung_boxes(records, segmenter))
+    boxes = cached(folder, f"findings-{boxes_key}-boxes", lambda: _lung_boxes(images, segmenter))
     _, patients = np.unique([f"{r.source}/{r.patient}" for r in records], return_inverse=True)
     return FindingArrays(
         images=images,
@@ -68,12 +69,10 @@ def _decode(records: list[FindingRecord], size: int) -> NDArray[np.uint8]:
     return images
 
 
-def _lung_boxes(records: list[FindingRecord], segmenter: AnatomySegmenter) -> NDArray[np.float32]:
-    boxes = np.tile(np.array(WHOLE_IMAGE, dtype=np.float32), (len(records), 1))
-    for index, record in enumerate(records):
-        display = read_display(record.image)
-        box = segmenter.segment(display).lung_box()
+def _lung_boxes(images: NDArray[np.uint8], segmenter: AnatomySegmenter) -> NDArray[np.float32]:
+    boxes = np.tile(np.array(WHOLE_IMAGE, dtype=np.float32), (len(images), 1))
+    for index, image in enumerate(images):
+        box = segmenter.segment(image.astype(np.float32) / 255).lung_box()
         if box is not None:
-            height, width = display.shape
-            boxes[index] = np.array(box) / np.array([width, height, width, height])
+            boxes[index] = np.array(box) / len(image)
     return boxes

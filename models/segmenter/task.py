@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.data.anatomy_cache import AnatomyArrays, Plane
 from models.data.augmentation import (
@@ -29,6 +30,9 @@ class SegmenterTask:
     Images are drawn by source with the preset's shares. A structure counts where it was
     annotated; where both lungs came in one mask that could not be parted, the union of the two
     outputs is held against it.
+
+    Sources draw the lungs by different conventions (the apices above all), so that of the
+    reference source is learnt: near the other sources' outlines nothing is judged.
     """
 
     best_metric = "mean_dice"
@@ -79,6 +83,10 @@ class SegmenterTask:
         grids = random_grids(whole, images.shape[-1], self._augmentation, random)
         images = change_exposure(sample(images, grids), self._augmentation, random)
         planes = (sample(planes, grids) >= 0.5).float()
+        foreign = torch.tensor(
+            [self._arrays.sources[index] != self._preset.reference for index in indices]
+        )
+        planes[foreign] = leave_outlines_open(planes[foreign], self._preset.outline_margin)
         known = torch.from_numpy(self._arrays.known[indices]).float()
         return anatomy_loss(
             network(images.contiguous(memory_format=torch.channels_last)).float(), planes, known
@@ -105,6 +113,20 @@ def unpack(planes: np.typing.NDArray[np.uint8]) -> Tensor:
     """Spread the bits of ``(batch, height, width)`` bytes to ``(batch, 7, height, width)``."""
     bits = (planes[:, None] >> np.arange(len(Plane), dtype=np.uint8)[None, :, None, None]) & 1
     return torch.from_numpy(bits.astype(np.float32))
+
+
+def leave_outlines_open(planes: Tensor, margin: int) -> Tensor:
+    """Mark the pixels within ``margin`` of a lung's outline as not judged, in a copy."""
+    lungs = planes[:, [Plane.LEFT_LUNG, Plane.RIGHT_LUNG, Plane.BOTH_LUNGS]].amax(1, keepdim=True)
+    if margin == 0 or len(planes) == 0:
+        return planes
+    window = 2 * margin + 1
+    grown = functional.max_pool2d(lungs, window, stride=1, padding=margin)
+    shrunk = 1 - functional.max_pool2d(1 - lungs, window, stride=1, padding=margin)
+    opened = planes.clone()
+    open_plane = opened[:, Plane.LUNGS_NOT_JUDGED : Plane.LUNGS_NOT_JUDGED + 1]
+    open_plane.copy_(torch.maximum(open_plane, grown - shrunk))
+    return opened
 
 
 def anatomy_loss(logits: Tensor, planes: Tensor, known: Tensor) -> Tensor:

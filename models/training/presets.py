@@ -66,6 +66,10 @@ class SegmenterPreset(_Settings):
     decoder_widths: tuple[int, int, int, int, int]
     frozen_blocks: int = Field(default=0, ge=0, description="trunk blocks kept as ImageNet's")
     sampling: dict[str, float] = Field(description="source -> share of the training images")
+    reference: str = Field(default="jsrt", description="source whose lung outlines are exact")
+    outline_margin: int = Field(
+        default=0, ge=0, description="pixels on each side of the other sources' lung outlines"
+    )
     folders: tuple[str, ...] = ("jsrt", "openist", "gbseg", "tb")
 
 
