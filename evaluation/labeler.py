@@ -20,13 +20,13 @@ import tarfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 from xml.etree import ElementTree
 
-from findings.catalogue import describe
+from findings.catalogue import FindingGroup, describe
 from findings.claims import Frozen, LabeledClaim
 from findings.errors import ReportError
 from findings.label_maps import (
@@ -37,7 +37,7 @@ from findings.label_maps import (
     openi_side,
     unmapped_labels,
 )
-from findings.labeler import label_report
+from findings.labeler import LabeledSentence, ReportLabeler, label_report
 from findings.vocabulary import Finding, Language, Polarity, Side
 
 PADCHEST_TABLE: Final = (
@@ -180,8 +180,8 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
             "The reports to evaluate on cannot be read. Give the torchxrayvision 1.5.7 wheel."
         ) from error
     corpora = tuple(
-        _evaluate(name, part, [e for e in examples if part_of(e.patient) is part])
-        for name, examples in (("PadChest", padchest), ("Open-i", openi))
+        _evaluate(corpus, part, [e for e in examples if part_of(e.patient) is part])
+        for corpus, examples in ((PADCHEST, padchest), (OPENI, openi))
         for part in Part
     )
     return LabelerReport(
@@ -192,17 +192,20 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
 
 
 def predicted(
-    claims: Iterable[LabeledClaim],
-    convert: Callable[[frozenset[Finding]], frozenset[Finding]],
-    scored: frozenset[Finding],
+    sentences: Iterable[LabeledSentence], corpus: Corpus, scored: frozenset[Finding]
 ) -> frozenset[Finding]:
-    """The scored findings that a report affirms.
+    """The scored findings that a report affirms, in the terms of the corpus.
 
     It is without finding where it affirms no scored finding and denies one or calls all normal.
     """
-    present = {claim.finding for claim in claims if claim.present} - {Finding.NO_FINDING}
-    found = convert(frozenset(present)) & scored
-    return found or (frozenset({Finding.NO_FINDING}) if claims else frozenset())
+    present: set[Finding] = set()
+    says_anything = False
+    for sentence in sentences:
+        affirmed = {c.finding for c in sentence.claims if c.present} - {Finding.NO_FINDING}
+        says_anything = says_anything or bool(sentence.claims)
+        present |= corpus.in_sentence(affirmed)
+    found = corpus.classes(frozenset(present)) & scored
+    return found or (frozenset({Finding.NO_FINDING}) if says_anything else frozenset())
 
 
 def _literal(text: str) -> list[str]:
@@ -259,14 +262,18 @@ def _openi_example(report: ElementTree.Element) -> Example | None:
     )
 
 
-def _evaluate(corpus: str, part: Part, examples: Sequence[Example]) -> CorpusReport:
-    convert = _CONVENTIONS[corpus]
+def _evaluate(corpus: Corpus, part: Part, examples: Sequence[Example]) -> CorpusReport:
+    labelers = {language: ReportLabeler(language) for language in Language}
     counts: dict[Finding, Counter[str]] = {}
     compared = right = 0
-    scored = frozenset[Finding]().union(*(convert(example.findings) for example in examples))
+    scored = frozenset[Finding]().union(*(corpus.classes(example.findings) for example in examples))
     for example in examples:
-        claims = label_report(example.text, example.language)
-        reference, found = convert(example.findings), predicted(claims, convert, scored)
+        sentences = labelers[example.language].label(example.text)
+        claims = [claim for sentence in sentences for claim in sentence.claims]
+        reference = corpus.classes(example.findings)
+        found = predicted(sentences, corpus, scored)
+        if not reference and example.labels:
+            found -= {Finding.NO_FINDING}
         for finding in reference | found:
             hit = finding in reference and finding in found
             kind = "tp" if hit else "fn" if finding in reference else "fp"
@@ -282,7 +289,7 @@ def _evaluate(corpus: str, part: Part, examples: Sequence[Example]) -> CorpusRep
     )
     total = sum(counts.values(), Counter())
     return CorpusReport(
-        corpus=corpus,
+        corpus=corpus.name,
         part=part,
         reports=len(examples),
         micro=_score(total),
@@ -294,9 +301,9 @@ def _evaluate(corpus: str, part: Part, examples: Sequence[Example]) -> CorpusRep
     )
 
 
-def _unmapped(corpus: str, examples: Sequence[Example]) -> tuple[UnmappedLabel, ...]:
+def _unmapped(corpus: Corpus, examples: Sequence[Example]) -> tuple[UnmappedLabel, ...]:
     labels = Counter(label for example in examples for label in example.labels)
-    if corpus == "PadChest":
+    if corpus is PADCHEST:
         return unmapped_labels(Dataset.PADCHEST, labels)
     terms: Counter[str] = Counter()
     for tag, count in labels.items():
@@ -338,33 +345,50 @@ def _score(counts: Counter[str]) -> Score:
     )
 
 
-def _same(findings: frozenset[Finding]) -> frozenset[Finding]:
-    return findings
+class Corpus(NamedTuple):
+    """What the reference labels of a corpus can and cannot tell apart."""
+
+    name: str
+    classes_of: dict[Finding, Finding]
+    """Findings that its labels do not separate from another one."""
+    drops_explained: bool
+    """Whether a density is left unlabelled where its sentence says what it is."""
+
+    def classes(self, findings: frozenset[Finding]) -> frozenset[Finding]:
+        """Findings as this corpus names them."""
+        return frozenset(self.classes_of.get(finding, finding) for finding in findings)
+
+    def in_sentence(self, findings: set[Finding]) -> set[Finding]:
+        """The findings of one sentence that this corpus would label."""
+        if not self.drops_explained or len(findings) < 2:
+            return findings
+        groups = {FindingGroup.LUNGS, FindingGroup.PLEURA, FindingGroup.SOFT_TISSUE}
+        others = findings - _GENERIC
+        explained = any(describe(finding).group in groups for finding in others)
+        return others if explained else findings
 
 
-def _openi_classes(findings: frozenset[Finding]) -> frozenset[Finding]:
-    """Findings as MeSH can tell them apart: its indexers use one term for several of ours.
-
-    Devices are one class (implanted device, catheter, tube), surgical clips another; airspace
-    opacity counts as opacity; an ectatic aorta is indexed as tortuous.
-    """
-    return frozenset(_OPENI_CLASS.get(finding, finding) for finding in findings)
-
-
-_OPENI_CLASS: Final = {
-    Finding.AIRSPACE_OPACITY: Finding.LUNG_OPACITY,
-    Finding.AORTIC_ENLARGEMENT: Finding.AORTIC_TORTUOSITY,
-    Finding.PROSTHETIC_VALVE: Finding.SUPPORT_DEVICE,
-} | {
-    finding: Finding.SUPPORT_DEVICE
-    for finding in Finding
-    if Finding.SUPPORT_DEVICE in describe(finding).parents
-    and finding is not Finding.SURGICAL_MATERIAL
-}
-_CONVENTIONS: Final[dict[str, Callable[[frozenset[Finding]], frozenset[Finding]]]] = {
-    "PadChest": _same,
-    "Open-i": _openi_classes,
-}
+_GENERIC: Final = frozenset({Finding.LUNG_OPACITY, Finding.CALCIFICATION, Finding.LUNG_LESION})
+PADCHEST: Final = Corpus(
+    name="PadChest",
+    classes_of={Finding.LUNG_TUMOR: Finding.MASS},
+    drops_explained=True,
+)
+OPENI: Final = Corpus(
+    name="Open-i",
+    classes_of={
+        Finding.AIRSPACE_OPACITY: Finding.LUNG_OPACITY,
+        Finding.AORTIC_ENLARGEMENT: Finding.AORTIC_TORTUOSITY,
+        Finding.PROSTHETIC_VALVE: Finding.SUPPORT_DEVICE,
+    }
+    | {
+        finding: Finding.SUPPORT_DEVICE
+        for finding in Finding
+        if Finding.SUPPORT_DEVICE in describe(finding).parents
+        and finding is not Finding.SURGICAL_MATERIAL
+    },
+    drops_explained=False,
+)
 
 
 def _negation(path: Path) -> NegationReport:

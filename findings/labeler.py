@@ -21,6 +21,7 @@ from findings.attributes import Attributes, attributes
 from findings.claims import Frozen, LabeledClaim
 from findings.lexicon import Cue, Lexicon, Match, MeasureName, Place, Statement, load_lexicon
 from findings.measures import Quantity, quantities
+from findings.regions import Region
 from findings.scope import Force, forces
 from findings.sentences import Sentence, split_sentences
 from findings.tokens import Token, tokenize
@@ -42,6 +43,16 @@ _CERTAINTY: Final = {
     Force.RESOLVED: Certainty.DEFINITE,
 }
 _DOUBT: Final = tuple(Certainty)
+_EXACT: Final[dict[tuple[Finding, Region | None], Finding]] = {
+    (Finding.FRACTURE, Region.RIBS): Finding.RIB_FRACTURE,
+    (Finding.FRACTURE, Region.SPINE): Finding.VERTEBRAL_FRACTURE,
+    (Finding.FRACTURE, Region.LEFT_CLAVICLE): Finding.CLAVICLE_FRACTURE,
+    (Finding.FRACTURE, Region.RIGHT_CLAVICLE): Finding.CLAVICLE_FRACTURE,
+    (Finding.CALCIFICATION, Region.AORTA): Finding.AORTIC_CALCIFICATION,
+    (Finding.CALCIFICATION, Region.PLEURA): Finding.PLEURAL_CALCIFICATION,
+    (Finding.CALCIFICATION, Region.LEFT_PLEURA): Finding.PLEURAL_CALCIFICATION,
+    (Finding.CALCIFICATION, Region.RIGHT_PLEURA): Finding.PLEURAL_CALCIFICATION,
+}
 
 
 class LabeledSentence(Frozen):
@@ -91,8 +102,12 @@ class ReportLabeler:
             return
         strengths = forces(lexicon, tokens, mentions, phrases.cues)
         owned = attributes(lexicon, tokens, mentions, phrases.modifiers)
-        for mention, force, own in zip(mentions, strengths, owned, strict=True):
-            yield from _state(tokens, mention, force, own, sizes)
+        claims = [
+            claim
+            for mention, force, own in zip(mentions, strengths, owned, strict=True)
+            for claim in _state(tokens, mention, force, own, sizes)
+        ]
+        yield from _refined(claims)
         yield from _ratios(tokens, mentions, sizes)
 
 
@@ -249,6 +264,22 @@ def _state(
             measurement=size.measurement if size else None,
             span=(tokens[mention.start].start, tokens[mention.end - 1].end),
         )
+
+
+def _refined(claims: list[LabeledClaim]) -> Iterator[LabeledClaim]:
+    """The claims of a sentence, with general findings made exact by what the sentence adds.
+
+    A fracture of the ribs is a rib fracture; a nodule that is the nipple is a pseudonodule.
+    """
+    nipple = any(claim.finding is Finding.NIPPLE_SHADOW and claim.present for claim in claims)
+    for claim in claims:
+        exact = _EXACT.get((claim.finding, claim.region))
+        if exact is not None:
+            yield claim.model_copy(update={"finding": exact, "region": None})
+        elif nipple and claim.finding is Finding.NODULE and claim.present:
+            yield claim.model_copy(update={"finding": Finding.PSEUDONODULE})
+        else:
+            yield claim
 
 
 def _ratios(
