@@ -119,8 +119,7 @@ class _Scope:
         last = cue.end
         for index, mention in enumerate(self._mentions):
             if mention.start < cue.end:
-                inside = mention.start <= cue.start and cue.end <= mention.end
-                if inside and not set(cue.words) & set(mention.words):
+                if self._holds(mention, cue):
                     reached.append(index)
                 continue
             if reached and mention.words == self._mentions[reached[-1]].words:
@@ -144,6 +143,8 @@ class _Scope:
         last = cue.start
         for index in range(len(self._mentions) - 1, -1, -1):
             mention = self._mentions[index]
+            if self._holds(mention, cue):
+                return [index]
             if mention.end > last:
                 if reached and mention.words == self._mentions[reached[-1]].words:
                     reached.append(index)
@@ -162,6 +163,12 @@ class _Scope:
             reached.append(index)
             last = mention.start
         return reached
+
+    @staticmethod
+    def _holds(mention: Match, cue: Match) -> bool:
+        """True where the cue stands in a gap of the mention ("the heart is not enlarged")."""
+        inside = mention.start <= cue.start and cue.end <= mention.end
+        return inside and set(cue.words).isdisjoint(mention.words)
 
     def _reaches_first(self, start: int, end: int, doubt: bool) -> bool:
         if end - start > (_DOUBT_REACH if doubt else _REACH):
@@ -185,7 +192,8 @@ class _Scope:
             return False
         alternative = any(word in self._lexicon.alternatives for word in words)
         if doubt:
-            return alternative or ("," in words and self._alternative_later(mention.end))
+            joined = len(words) == 1 and words[0] in self._lexicon.conjunctions
+            return joined or alternative or ("," in words and self._alternative_later(mention.end))
         if not words:
             return True
         if any(word in self._lexicon.breaks for word in words):
@@ -202,6 +210,7 @@ class _Scope:
             return True
         own_size = any(word in self._lexicon.sizes for word in words)
         following = self._words[mention.end : mention.end + 2]
+        following += self._words[mention.start : mention.end]
         own_verb = any(word in self._lexicon.verbs for word in following)
         return not own_size and not (own_verb and "," in words)
 
