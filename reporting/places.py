@@ -25,10 +25,20 @@ def report_plan() -> dict[str, Any]:
 
 @cache
 def home(finding: Finding) -> frozenset[Region]:
-    """Regions that the name of a finding implies: the pleura for an effusion."""
+    """Regions that the name of a finding implies: the pleura for an effusion.
+
+    A whole lung is one for every finding: it says no more than the side.
+    """
     table = report_plan()["home"]
-    names = table["groups"].get(describe(finding).group.value, [])
+    names = [*table["every"], *table["groups"].get(describe(finding).group.value, [])]
     return frozenset(Region(name) for name in [*names, *table["findings"].get(finding.value, [])])
+
+
+def _specific(finding: Finding, region: Region | None) -> Finding:
+    """The finding that has a name of its own at that region: a rib fracture, for instance."""
+    table: dict[str, dict[str, str]] = report_plan()["specific"]
+    name = table.get(finding.value, {}).get(region.value) if region is not None else None
+    return finding if name is None else Finding(name)
 
 
 @cache
@@ -49,8 +59,9 @@ def atoms(claim: Claim) -> tuple[Claim, ...]:
     """The claim in the form that comparison uses: one side each, implied places left out.
 
     A region's own side becomes the side; a home region becomes no region; `midline` is no side;
-    a two-sided claim becomes one claim for each side.
+    a two-sided claim becomes one claim for each side; a fracture of a rib is a rib fracture.
     """
+    claim = claim.model_copy(update={"finding": _specific(claim.finding, claim.region)})
     side: Side | None = None if claim.side is Side.MIDLINE else claim.side
     region = claim.region
     if region is not None:

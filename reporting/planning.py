@@ -80,19 +80,20 @@ class Statement:
 def written_claim(entry: LedgerEntry, has_prior: bool) -> Claim | None:
     """The claim that a report makes for an entry; `None` where it says nothing.
 
-    What was decided uncertain is never written as definite. A change is left out without a prior,
-    and where it contradicts the polarity: what is present has not resolved, and what is absent can
-    only have resolved.
+    What was decided uncertain is never written as definite, and an absence that is only possible
+    is not written. A change is left out without a prior, and where it contradicts the polarity:
+    what is present has not resolved, and what is absent for certain can only have resolved.
     """
     claim = entry.claim()
-    if claim is None:
+    if claim is None or (not claim.present and claim.certainty is Certainty.POSSIBLE):
         return None
     if entry.decision is Decision.UNCERTAIN and claim.certainty is Certainty.DEFINITE:
         claim = claim.model_copy(update={"certainty": Certainty.POSSIBLE})
     if claim.change is None:
         return claim
     resolved = claim.change is Change.RESOLVED
-    if has_prior and resolved is not claim.present:
+    doubtful = resolved and claim.certainty is not Certainty.DEFINITE
+    if has_prior and resolved is not claim.present and not doubtful:
         return claim
     return claim.model_copy(update={"change": None})
 
@@ -297,25 +298,21 @@ def _is_state(statement: Statement) -> bool:
 
 
 def _negative_lists(denied: Sequence[Statement], topic: Topic) -> list[Statement]:
-    """One list for what is denied of the whole; a sentence for each denial at a place."""
-    lists: dict[Certainty, list[Statement]] = {}
-    placed = []
+    """One list for what is surely absent from the whole; a sentence for each other denial."""
+    listed: list[Statement] = []
+    alone: list[Statement] = []
     for statement in denied:
         (claim,) = statement.heads
         (atom, *others) = atoms(claim)
-        if others or atom.side is not None or atom.region is not None or atom.measurement:
-            placed.append(statement)
+        whole = not others and atom.side is None and atom.region is None
+        if whole and claim.certainty is Certainty.DEFINITE and claim.measurement is None:
+            listed.append(statement)
         else:
-            lists.setdefault(claim.certainty, []).append(statement)
-    joined = [
-        replace(
-            _join(group[0], group[1:]),
-            topic=topic,
-            heads=tuple(dict.fromkeys(head for s in group for head in s.heads)),
-        )
-        for group in lists.values()
-    ]
-    return [*joined, *placed]
+            alone.append(statement)
+    if not listed:
+        return alone
+    heads = tuple(dict.fromkeys(head for s in listed for head in s.heads))
+    return [replace(_join(listed[0], listed[1:]), topic=topic, heads=heads), *alone]
 
 
 def _normal_study(ledger: Ledger) -> Statement | None:

@@ -81,15 +81,19 @@ class Wording:
         items = [self._noun_phrase(head, in_denial=True) for head in heads]
         last = self._book.words["nor"]
         listed = items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
-        return pattern.format(list=listed + self._measured(heads[0]))
+        plural = self._is_plural(self._book.noun(heads[0].finding), heads[0])
+        listed += self._measured(heads[0])
+        return pattern.format(list=listed, **self._verbs(plural))
+
+    def _verbs(self, plural: bool) -> dict[str, str]:
+        return {name: forms[plural] for name, forms in self._book.verbs.items()}
 
     def _fill(self, pattern: str, head: Claim, tail: str = "") -> str:
         noun = self._book.noun(head.finding)
         plural = self._is_plural(noun, head)
         phrase = self._noun_phrase(head)
-        slots = {name: forms[plural] for name, forms in self._book.verbs.items()}
         return pattern.format(
-            np=phrase, a_np=self._with_article(phrase, noun, head), tail=tail, **slots
+            np=phrase, a_np=self._with_article(phrase, noun, head), tail=tail, **self._verbs(plural)
         )
 
     def _noun_phrase(self, head: Claim, *, in_denial: bool = False) -> str:
