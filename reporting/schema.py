@@ -19,6 +19,7 @@ def generate_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:{DRAFT_SCHEMA.replace('/', ':')}",
         **schema,
+        "required": ["schema", *schema["required"]],
     }
 
 
