@@ -10,6 +10,9 @@ from retrieval.encoder import ARTEFACT, MiniLmEncoder
 CORPORA: Final = "report-corpora"
 """The name under which the weights manifest lists the corpora."""
 
+REFERENCE: Final = "all-minilm-l6-v2"
+"""The encoder's 32-bit weights, for comparison."""
+
 _RECEIPT: Final = "receipt.json"
 _MODEL: Final = "model.onnx"
 
@@ -23,6 +26,11 @@ def find_encoder(cache: Path, *, threads: int = 0) -> MiniLmEncoder | None:
     """The pulled sentence encoder, not yet loaded."""
     folder = _newest(cache / "models" / ARTEFACT)
     return None if folder is None else MiniLmEncoder(folder / _MODEL, threads=threads)
+
+
+def find_reference(cache: Path) -> Path | None:
+    """The folder of the pulled 32-bit weights."""
+    return _newest(cache / "models" / REFERENCE)
 
 
 def _newest(folder: Path) -> Path | None:

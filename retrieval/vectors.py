@@ -99,6 +99,19 @@ class VectorSet:
         """How many different vectors there are."""
         return len(self._vectors)
 
+    def row(self, row: int) -> Vector:
+        """One of the distinct vectors."""
+        found: Vector = self._vectors[row]
+        return found
+
+    def vector(self, entry: int) -> Vector:
+        """The vector of an entry."""
+        return self.row(int(self._row[entry]))
+
+    def all_rows(self) -> Vector:
+        """The distinct vectors, ``(distinct, dimension)``, mapped and read-only by convention."""
+        return self._vectors
+
     def select(self, mask: Mask) -> Selection:
         """Prepare a filter over entries."""
         allowed = np.zeros(self.distinct, dtype=np.bool_)

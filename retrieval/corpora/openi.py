@@ -72,7 +72,8 @@ class _Reader:
         self.captions: list[str] = []
         self.identifier = ""
         self._label: str | None = None
-        self._caption = False
+        self.terms: list[str] = []
+        self._inside = ""
         self._text: list[str] = []
 
     def parse(self, content: bytes) -> None:
@@ -90,10 +91,9 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "AbstractText":
             self._label = attributes.get("Label", "").upper()
-        elif name == "caption":
-            self._caption = True
         elif name == "uId":
             self.identifier = attributes.get("id", "")
+        self._inside = name
         self._text = []
 
     def _end(self, name: str) -> None:
@@ -102,10 +102,12 @@ class _Reader:
             self._label = None
         elif name == "caption":
             self.captions.append("".join(self._text))
-            self._caption = False
+        elif name == "major":
+            self.terms.append(clean("".join(self._text)))
+        self._inside = ""
 
     def _characters(self, text: str) -> None:
-        if self._label is not None or self._caption:
+        if self._label is not None or self._inside in ("caption", "major"):
             self._text.append(text)
 
 
@@ -130,6 +132,7 @@ def _parse(content: bytes) -> CorpusReport | None:
         text=text,
         display=clean(" ".join(f"{name}: {part}" for name, part in parts if part)),
         views=_views(" ".join(reader.captions)),
+        tags=tuple(dict.fromkeys(reader.terms)),
         # The collection holds one examination of each patient.
         patient=patient_key(SOURCE, reader.identifier),
     )

@@ -18,6 +18,7 @@ LONGEST_TEXT: Final = 4000
 
 _BLANK: Final = re.compile(r"\s+")
 _SENTENCE_END: Final = re.compile(r"(?<=[.?!;])\s+")
+_HEADING: Final = re.compile(r"^(?:findings|impression|conclusion)\s*:\s*", re.IGNORECASE)
 _NOT_WORD: Final = re.compile(r"[\W_]+")
 _MOST_SENTENCES: Final = 60
 
@@ -40,6 +41,7 @@ class CorpusReport(Frozen):
     display: str = Field(description="what a person is shown")
     views: tuple[ReportView, ...] = ()
     claims: tuple[Claim, ...] = Field(default=(), description="from the corpus's own labels")
+    tags: tuple[str, ...] = Field(default=(), description="index terms; for measurements only")
     patient: str = Field(pattern=r"^[0-9a-f]{16}$", description="see `patient_key`")
 
     @property
@@ -71,6 +73,6 @@ def fold(text: str) -> str:
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of a cleaned text that hold a word; at most sixty."""
-    parts = (part.strip() for part in _SENTENCE_END.split(text))
+    """The sentences of a cleaned text that hold a word, without headings; at most sixty."""
+    parts = (_HEADING.sub("", part.strip()) for part in _SENTENCE_END.split(text))
     return tuple(part for part in parts if fold(part))[:_MOST_SENTENCES]

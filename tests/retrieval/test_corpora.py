@@ -175,6 +175,10 @@ def test_bidirectional_and_control_characters_go() -> None:
     assert len(clean("x" * 10**6)) == LONGEST_TEXT
 
 
+def test_headings_are_no_part_of_a_sentence() -> None:
+    assert sentences("Findings: Clear lungs. Impression: Normal.") == ("Clear lungs.", "Normal.")
+
+
 def test_phrases_name_places_once_and_weightiest_first() -> None:
     claims = (
         Claim(finding=Finding.CARDIOMEGALY, region=Region.CARDIAC_SILHOUETTE),
