@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from findings.claims import Frozen
 from findings.regions import Region
 from findings.vocabulary import Finding
 from imaging.thoracic_measurements import CARDIOTHORACIC_RATIO, measure_thorax
@@ -43,11 +44,7 @@ _REGION_OF = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OverlapScore(_Frozen):
+class OverlapScore(Frozen):
     """Dice of one structure in one source, at the masks' own resolution."""
 
     source: str
@@ -58,7 +55,7 @@ class OverlapScore(_Frozen):
     worst_twentieth: float = Field(description="5th percentile")
 
 
-class CardiothoracicScore(_Frozen):
+class CardiothoracicScore(Frozen):
     """Cardiothoracic ratio from the segmenter's masks against that from the drawn ones."""
 
     source: str
@@ -68,7 +65,7 @@ class CardiothoracicScore(_Frozen):
     bias: float = Field(description="mean of (segmenter - drawn)")
 
 
-class FindingScore(_Frozen):
+class FindingScore(Frozen):
     """One finding; figures that its cases do not allow are None."""
 
     finding: Finding
@@ -85,7 +82,7 @@ class FindingScore(_Frozen):
     specificity: float | None
 
 
-class ClassifierScore(_Frozen):
+class ClassifierScore(Frozen):
     """All findings of the classifier on the NIH folder."""
 
     images: int
@@ -98,8 +95,27 @@ class ClassifierScore(_Frozen):
     findings: tuple[FindingScore, ...]
     median_seconds: float
 
+    def table(self) -> list[str]:
+        """The scores as lines of a Markdown table."""
+        lines = [
+            "| finding | positive of | AUC (95 % interval) | calibration error, cross-fitted |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {f.finding} | {f.positives} of {f.positives + f.negatives} "
+            f"| {_shown(f.auc)} ({_shown(f.auc_low)} to {_shown(f.auc_high)}) "
+            f"| {_shown(f.cross_fitted_calibration_error)} |"
+            for f in self.findings
+        ]
+        mean = (
+            f"| mean | {self.images} images, {self.patients} patients | {_shown(self.mean_auc)} "
+            f"({_shown(self.mean_auc_low)} to {_shown(self.mean_auc_high)}) "
+            f"| {_shown(self.mean_cross_fitted_calibration_error)} |"
+        )
+        return [*lines, mean]
 
-class ExpertReport(_Frozen):
+
+class ExpertReport(Frozen):
     """What the two experts reach on a folder of data.
 
     Thresholds, calibration and the training's stopping point were chosen on the published
@@ -113,6 +129,30 @@ class ExpertReport(_Frozen):
     cardiothoracic: CardiothoracicScore | None
     classifier: ClassifierScore | None
     segmenter_median_seconds: float | None
+
+    def markdown(self) -> str:
+        """The report as tables."""
+        lines = [
+            f"Split: {self.split}.",
+            "",
+            "| source | structure | images | Dice | median | 5 % |",
+        ]
+        lines.append("|---|---|---|---|---|---|")
+        lines += [
+            f"| {o.source} | {o.structure} | {o.images} | {o.mean:.3f} | {o.median:.3f} "
+            f"| {o.worst_twentieth:.3f} |"
+            for o in self.overlap
+        ]
+        if (ratio := self.cardiothoracic) is not None:
+            lines += [
+                "",
+                f"Cardiothoracic ratio ({ratio.source}, {ratio.images} images, "
+                f"{ratio.not_measurable} not measurable): mean absolute error "
+                f"{ratio.mean_absolute_error:.4f}, bias {ratio.bias:+.4f}.",
+            ]
+        if self.classifier is not None:
+            lines += ["", *self.classifier.table()]
+        return "\n".join(lines)
 
 
 def evaluate_experts(data: Path, split: Literal["val", "all"] = "val") -> ExpertReport:
@@ -313,6 +353,10 @@ def _finding_score(
     )
 
 
+def _shown(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
 def _number(value: float) -> float | None:
     """NaN, which JSON does not know, becomes None."""
     return None if np.isnan(value) else value
@@ -323,12 +367,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", choices=("val", "all"), default="val")
-    parser.add_argument("--json", type=Path, help="write here as well as printing a summary")
+    parser.add_argument("--json", type=Path, help="write the report here too")
     chosen = parser.parse_args(arguments)
-    text = evaluate_experts(chosen.data, chosen.split).model_dump_json(indent=1)
+    report = evaluate_experts(chosen.data, chosen.split)
     if chosen.json is not None:
-        chosen.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
+        chosen.json.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    print(report.markdown())
 
 
 if __name__ == "__main__":

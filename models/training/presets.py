@@ -15,10 +15,10 @@ PRESETS = Path(__file__).parents[1] / "presets"
 
 
 class Role(StrEnum):
-    """What a network is trained for; also the name of its folder of shipped weights."""
+    """What a network is trained for."""
 
-    ANATOMY_SEGMENTER = "anatomy_segmenter"
-    FINDING_CLASSIFIER = "finding_classifier"
+    SEGMENTER = "segmenter"
+    CLASSIFIER = "classifier"
 
 
 class _Settings(BaseModel):

@@ -36,5 +36,5 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     imagenet = read_imagenet_weights(cache or out / "pulled", source)
     command = f"readingroom train {role} --preset {preset}"
-    run = train_segmenter if role is Role.ANATOMY_SEGMENTER else train_classifier
+    run = train_segmenter if role is Role.SEGMENTER else train_classifier
     return run(settings, data, out, resume, imagenet, command)

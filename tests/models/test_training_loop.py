@@ -146,11 +146,11 @@ def test_the_segmenter_learns_eight_synthetic_chests(tmp_path: Path) -> None:
 
 
 def test_shipped_presets_are_valid_and_unknown_ones_are_named(tmp_path: Path) -> None:
-    assert read_preset(Role.ANATOMY_SEGMENTER, "default").segmenter is not None
-    assert read_preset(Role.FINDING_CLASSIFIER, "default").classifier is not None
-    with pytest.raises(SettingsError, match="default"):
-        read_preset(Role.ANATOMY_SEGMENTER, "huge")
+    assert read_preset(Role.SEGMENTER, "small").segmenter is not None
+    assert read_preset(Role.CLASSIFIER, "small").classifier is not None
+    with pytest.raises(SettingsError, match="small"):
+        read_preset(Role.SEGMENTER, "huge")
     broken = tmp_path / "broken.toml"
-    broken.write_text('role = "anatomy_segmenter"\n[loop]\nsteps = -1\n')
+    broken.write_text('role = "segmenter"\n[loop]\nsteps = -1\n')
     with pytest.raises(SettingsError, match="cannot be used"):
-        read_preset(Role.ANATOMY_SEGMENTER, str(broken))
+        read_preset(Role.SEGMENTER, str(broken))
