@@ -6,6 +6,8 @@ Definitions
   right and of the left heart border from the midline, which is the heart's full horizontal
   extent. The thoracic diameter is the greatest distance between the outer lung borders (the inner
   rib margins) along one row; on upright films that row lies near the domes of the diaphragm.
+- Where the heart's own mask is missing or doubtful, its borders are read off the medial borders of
+  the lungs, which it forms in their lower part; such a measurement is marked indirect.
 - Dome of a hemidiaphragm: the highest point of the lower border of lung and heart together, in
   the middle part of the lung's breadth. Taking the heart along closes the lung's lower border
   where the heart lies in front of it.
@@ -46,6 +48,10 @@ PA/AP cardiac diameters of 0.00099 × distance in cm + 0.79, so 0.50 becomes 0.5
 
 DOME_BAND: Final = (0.15, 0.85)
 """The part of a lung's breadth in which its dome is looked for."""
+DOUBTFUL_HEART: Final = 0.6
+"""Below this quality the heart's mask is not measured on."""
+INDIRECT: Final = 0.8
+"""Quality factor of what is read off the lungs for want of the heart's mask."""
 SHORT_LUNG: Final = 0.8
 TRUNCATED: Final = 0.6
 """Quality factor of the ratio where one lung is shorter than `SHORT_LUNG` of the other, so that
@@ -61,6 +67,8 @@ class ThoracicMeasurement:
     """End points in display pixels, pairwise the lines to draw."""
     quality: float
     side: Side | None = None
+    indirect: bool = False
+    """True where the heart's borders were read off the lungs."""
 
 
 def cardiothoracic_threshold(view: View) -> float:
@@ -128,6 +136,16 @@ class _Scale:
 
 
 @dataclass(frozen=True)
+class _HeartBorders:
+    """The heart's right and left border, as the two lines that join them to the midline."""
+
+    lines: tuple[Point, Point, Point, Point]
+    quality: float
+    indirect: bool
+    method: str
+
+
+@dataclass(frozen=True)
 class _Thorax:
     """The cleaned structures of one image, measured."""
 
@@ -149,26 +167,30 @@ class _Thorax:
     def _lung(self, side: Side) -> CleanMask | None:
         return self.structures.get(Region.LEFT_LUNG if side is Side.LEFT else Region.RIGHT_LUNG)
 
+    def _trusted_heart(self) -> CleanMask | None:
+        heart = self.structures.get(Region.CARDIAC_SILHOUETTE)
+        return heart if heart is not None and heart.quality >= DOUBTFUL_HEART else None
+
     def _widths(self) -> list[ThoracicMeasurement]:
         """Cardiothoracic ratio, cardiac width, thoracic width: what there is of them."""
         taken: list[ThoracicMeasurement] = []
-        thorax = self._thoracic_line()
-        heart = self.structures.get(Region.CARDIAC_SILHOUETTE)
+        thorax, heart = self._thoracic_line(), self._heart()
         wide = 0.0 if thorax is None else thorax[0][1][0] - thorax[0][0][0]
         if heart is not None:
-            x0, _, x1, _ = heart.box
-            lines = self._heart_lines(heart)
+            across = heart.lines[3][0] - heart.lines[0][0]
             if thorax is not None:
-                value = (x1 - x0) / wide
-                method = "sum of the greatest distances of both heart borders from the midline"
-                method += " over the widest row between the outer lung borders"
-                ratio = Measurement(name=CARDIOTHORACIC_RATIO, value=value, unit="1", method=method)
+                method = "greatest distances of both heart borders from the midline, summed, over "
+                method += f"the widest row between the outer lung borders; {heart.method}"
+                ratio = Measurement(
+                    name=CARDIOTHORACIC_RATIO, value=across / wide, unit="1", method=method
+                )
                 trust = min(heart.quality, thorax[1])
-                taken.append(ThoracicMeasurement(ratio, (*lines, *thorax[0]), trust))
-            width = self.scale.length(
-                CARDIAC_WIDTH, x1 - x0, across=True, method="horizontal extent of the heart"
+                lines = (*heart.lines, *thorax[0])
+                taken.append(ThoracicMeasurement(ratio, lines, trust, indirect=heart.indirect))
+            width = self.scale.length(CARDIAC_WIDTH, across, across=True, method=heart.method)
+            taken.append(
+                ThoracicMeasurement(width, heart.lines, heart.quality, indirect=heart.indirect)
             )
-            taken.append(ThoracicMeasurement(width, lines, heart.quality))
         if thorax is not None:
             width = self.scale.length(
                 THORACIC_WIDTH, wide, across=True, method="widest row between outer lung borders"
@@ -197,16 +219,37 @@ class _Thorax:
         y = y0 + row + 0.5
         return ((float(outer_right[row]), y), (float(outer_left[row]), y)), trust
 
-    def _heart_lines(self, heart: CleanMask) -> tuple[Point, Point, Point, Point]:
-        """From the midline to the right heart border, and from it to the left one."""
-        x0, y0, x1, _ = heart.box
+    def _heart(self) -> _HeartBorders | None:
+        """The heart's borders on its own mask; else, where that is doubtful, on the lungs'."""
+        heart = self._trusted_heart()
+        if heart is not None:
+            x0, y0, x1, _ = heart.box
+            body = heart.mask[int(y0) :, int(x0) : int(x1)]
+            right = (x0, float(y0 + np.median(np.flatnonzero(body[:, 0])) + 0.5))
+            left = (x1, float(y0 + np.median(np.flatnonzero(body[:, -1])) + 0.5))
+            lines = self._from_midline(right, left)
+            return _HeartBorders(lines, heart.quality, False, "on the outline of the heart")
+        one, other = self._lung(Side.LEFT), self._lung(Side.RIGHT)
+        if one is None or other is None:
+            return None
+        outline = LungOutline.trace(other.mask, Side.RIGHT)
+        left_end = LungOutline.trace(one.mask, Side.LEFT).heart_border()
+        right_end = outline.heart_border()
+        if left_end is None or right_end is None:
+            return None
+        right = (outline.width - right_end[0], right_end[1])
+        if right[0] >= left_end[0]:
+            return None
+        trust = min(one.quality, other.quality) * INDIRECT
+        method = "heart borders read off the medial borders of the lungs"
+        return _HeartBorders(self._from_midline(right, left_end), trust, True, method)
+
+    def _from_midline(self, right: Point, left: Point) -> tuple[Point, Point, Point, Point]:
+        """From the right heart border to the midline, and from the midline to the left one."""
         middle = thoracic_midline(self.structures)
-        if middle is None or not x0 < middle < x1:
-            middle = (x0 + x1) / 2
-        body = heart.mask[int(y0) :, int(x0) : int(x1)]
-        right = float(y0 + np.median(np.flatnonzero(body[:, 0])) + 0.5)
-        left = float(y0 + np.median(np.flatnonzero(body[:, -1])) + 0.5)
-        return (x0, right), (middle, right), (middle, left), (x1, left)
+        if middle is None or not right[0] < middle < left[0]:
+            middle = (right[0] + left[0]) / 2
+        return right, (middle, right[1]), (middle, left[1]), left
 
     def _dome(self, side: Side) -> Point | None:
         """The dome of a hemidiaphragm as (x, y); `None` where the lung's base is not there."""
@@ -215,12 +258,21 @@ class _Thorax:
             return None
         x0, y0, x1, y1 = (int(edge) for edge in lung.box)
         start, stop = (round(x0 + share * (x1 - x0)) for share in DOME_BAND)
-        heart = self.structures.get(Region.CARDIAC_SILHOUETTE)
+        heart = self._trusted_heart()
+        if heart is None:  # then the heart's border must not pass for a dome
+            outline = LungOutline.trace(lung.mask, side)
+            border = outline.heart_border()
+            if border is not None and side is Side.LEFT:
+                start = max(start, int(border[0]))
+            elif border is not None:
+                stop = min(stop, int(outline.width - border[0]))
         bottom = y1 if heart is None else max(y1, int(heart.box[3]))
+        if start >= stop:
+            return None
         body = lung.mask[y0:bottom, start:stop]
         if heart is not None:
             body = body | heart.mask[y0:bottom, start:stop]
-        if body.shape[1] == 0 or not body.any(axis=0).all():
+        if not body.any(axis=0).all():
             return None
         lower = bottom - body[::-1].argmax(axis=0)
         level = int(lower.min())

@@ -39,6 +39,10 @@ _MIN_SHARE: Final[Mapping[Region, float]] = {
     Region.RIGHT_CLAVICLE: 1e-4,
 }
 
+HEART_ROWS: Final = (0.6, 0.97)
+"""The part of the lung's height in which the heart's widest point is looked for."""
+DIAPHRAGM_SLOPE: Final = 1.6
+"""Columns per row by which the medial border runs outwards on the diaphragm, not on the heart."""
 _LUNG_PART_SHARE: Final = 0.15
 """A lung crossed by an opacity may come in parts: those of at least this share of the largest one
 are kept. Heart and clavicles come in one."""
@@ -119,6 +123,25 @@ class LungOutline:
         reach = self.lateral[half:] + np.arange(half, self.height)
         row = int(np.flatnonzero(reach == reach.max())[-1]) + half
         return float(self.lateral[row]), float(self.top + row + 1)
+
+    def heart_border(self) -> tuple[float, float] | None:
+        """The most lateral point (column, row) of the medial border where the heart forms it.
+
+        Looked for in the lower part of the lung, above the row from which the border runs outwards
+        faster than `DIAPHRAGM_SLOPE`: there the diaphragm begins. `None` where no such part is.
+        """
+        from scipy.ndimage import uniform_filter1d
+
+        start, end = (int(share * self.height) for share in HEART_ROWS)
+        smooth = uniform_filter1d(self.medial.astype(float), max(3, int(0.02 * self.height)))
+        if end - start < 3:
+            return None
+        steep = np.flatnonzero(np.gradient(smooth)[start:end] > DIAPHRAGM_SLOPE)
+        stop = start + int(steep[0]) if steep.size else end
+        if stop <= start:
+            return None
+        row = start + int(self.medial[start:stop].argmax())
+        return float(self.medial[row]), float(self.top + row) + 0.5
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Box:
         """A box given in this lung's columns, in display columns."""

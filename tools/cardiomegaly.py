@@ -12,6 +12,9 @@ from imaging.thoracic_measurements import cardiothoracic_threshold
 RATIO_ERROR: Final = 0.013
 """Mean absolute error of the ratio on the segmenter's masks (docs/measurements.md)."""
 
+INDIRECT_RATIO_ERROR: Final = 0.03
+"""The same where the heart's borders had to be read off the lungs."""
+
 INTERCEPT: Final = -2.0
 SLOPE: Final = 20.0
 
@@ -25,9 +28,9 @@ def cardiomegaly_probability(ratio: float, view: View) -> float:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-def cardiomegaly_polarity(ratio: float, view: View) -> Polarity | None:
+def cardiomegaly_polarity(ratio: float, view: View, error: float = RATIO_ERROR) -> Polarity | None:
     """Above the view's limit by more than the error, below it by more, or neither (`None`)."""
     distance = ratio - cardiothoracic_threshold(view)
-    if abs(distance) <= RATIO_ERROR:
+    if abs(distance) <= error:
         return None
     return Polarity.PRESENT if distance > 0 else Polarity.ABSENT

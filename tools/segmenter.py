@@ -11,6 +11,7 @@ from findings.regions import CLALA_REGIONS, Region, region_side
 from imaging.study import FloatImage, Mask, Study
 from tools.contract import ExpertCard, ExpertContext, Role
 from tools.embedded import LICENCE, EmbeddedExpert, Once, ShippedNetwork, evidence_ids
+from tools.trust import USABLE_QUALITY
 
 if TYPE_CHECKING:
     from models.segmenter.inference import AnatomyMasks
@@ -70,7 +71,10 @@ class SegmenterExpert(EmbeddedExpert):
         from imaging.thorax import STRUCTURES
 
         masks, quality = by_region(self._model.get().segment(study.frontal.display))
-        placed = derive_regions(masks, quality).placed
+        usable = {
+            region: mask for region, mask in masks.items() if quality[region] >= USABLE_QUALITY
+        }
+        placed = derive_regions(usable, quality).placed
         order = dict.fromkeys((*STRUCTURES, *CLALA_REGIONS, *placed))
         ids, card = evidence_ids(), self.card
         for region in order:

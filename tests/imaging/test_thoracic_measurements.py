@@ -140,10 +140,41 @@ def test_what_rests_on_an_absent_structure_is_left_out() -> None:
     no_heart = {r: m for r, m in masks.items() if r is not Region.CARDIAC_SILHOUETTE}
     one_lung = {r: m for r, m in masks.items() if r is not Region.RIGHT_LUNG}
 
-    assert "thoracic_width" in values(no_heart) and "cardiac_width" not in values(no_heart)
-    assert CARDIOTHORACIC_RATIO not in values(no_heart)
+    assert "thoracic_width" in values(no_heart)
     assert set(values(one_lung)) == {"cardiac_width", "left_lung_height", "left_lung_area"}
     assert measure_thorax({}) == ()
+
+
+def slanted_chest() -> dict[Region, Mask]:
+    """Lungs whose medial borders run outwards by half a column per row in their lower half.
+
+    On 100×100: rows 10–90; the right lung ends at column 40, the left begins at column 60, down to
+    row 50; at row 87, the last one looked at, the borders stand 18 columns further out.
+    """
+    rows, columns = np.mgrid[:100, :100]
+    out = np.clip((rows - 50) // 2, 0, None)
+    inside = (rows >= 10) & (rows < 90)
+    return {
+        Region.RIGHT_LUNG: inside & (columns >= 5) & (columns < 40 - out),
+        Region.LEFT_LUNG: inside & (columns >= 60 + out) & (columns < 95),
+    }
+
+
+@pytest.mark.parametrize("heart", [None, 0.5])
+def test_without_a_sound_heart_its_borders_are_read_off_the_lungs(heart: float | None) -> None:
+    masks, trust = slanted_chest(), {}
+    if heart is not None:
+        masks[Region.CARDIAC_SILHOUETTE] = np.zeros((100, 100), dtype=bool)
+        masks[Region.CARDIAC_SILHOUETTE][60:70, 48:52] = True
+        trust = {Region.CARDIAC_SILHOUETTE: heart}
+    taken = by_name(measure_thorax(masks, quality=trust))
+    ratio = taken[CARDIOTHORACIC_RATIO]
+
+    assert ratio.indirect and taken["cardiac_width"].indirect
+    assert ratio.measurement.value == pytest.approx((20 + 2 * 18) / 90, abs=0.03)
+    assert ratio.quality == pytest.approx(0.8)
+    assert "medial borders of the lungs" in ratio.measurement.method
+    assert not taken["thoracic_width"].indirect
 
 
 def test_a_shortened_lung_makes_the_ratio_less_trusted() -> None:
@@ -156,9 +187,9 @@ def test_a_shortened_lung_makes_the_ratio_less_trusted() -> None:
 
 
 def test_quality_is_the_least_of_the_structures() -> None:
-    trust = {Region.CARDIAC_SILHOUETTE: 0.5, Region.LEFT_LUNG: 0.8, Region.RIGHT_LUNG: 0.9}
+    trust = {Region.CARDIAC_SILHOUETTE: 0.7, Region.LEFT_LUNG: 0.8, Region.RIGHT_LUNG: 0.9}
     taken = by_name(measure_thorax(block_chest(), quality=trust))
-    assert taken[CARDIOTHORACIC_RATIO].quality == pytest.approx(0.5)
+    assert taken[CARDIOTHORACIC_RATIO].quality == pytest.approx(0.7)
     assert taken["thoracic_width"].quality == pytest.approx(0.8)
     assert taken["right_lung_height"].quality == pytest.approx(0.9)
 
@@ -197,13 +228,17 @@ def test_people_made_masks_give_the_ratios_of_a_screening_population(shared_data
     with (folder / "split.csv").open(newline="") as file:
         films = [row["image"] for row in csv.DictReader(file)]
     spacing = Spacing(row_mm=0.7, column_mm=0.7, provenance=SpacingProvenance.DETECTOR)
-    taken = []
+    taken, off = [], []
     for film in films:
         masks = {
             region: np.asarray(Image.open(folder / "masks" / f"{film}_{name}.png")) > 127
             for name, region in names.items()
         }
         taken.append(values(masks, spacing))
+        lungs = {r: m for r, m in masks.items() if r is not Region.CARDIAC_SILHOUETTE}
+        on_lungs = values(lungs).get(CARDIOTHORACIC_RATIO)
+        if on_lungs is not None:
+            off.append(on_lungs[0] - taken[-1][CARDIOTHORACIC_RATIO][0])
     ratios = np.array([found["cardiothoracic_ratio"][0] for found in taken])
     levels = np.array([found["hemidiaphragm_level_difference"][0] for found in taken])
     widths = np.array([found["thoracic_width"][0] for found in taken])
@@ -213,3 +248,4 @@ def test_people_made_masks_give_the_ratios_of_a_screening_population(shared_data
     assert ratios.min() > 0.30 and ratios.max() < 0.70
     assert 0.85 < (levels > 0).mean() < 0.97 and 10 < levels.mean() < 20
     assert 240 < widths.mean() < 320
+    assert len(off) > 170 and np.abs(off).mean() < 0.025 and abs(np.median(off)) < 0.005
