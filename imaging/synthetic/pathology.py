@@ -88,7 +88,9 @@ def _effusion(
     level = floor - grow * unit * (medial + (lateral - medial) * rise)
     below = grid.rows() - level
     # Fluid wraps the lung: it thins upwards, so its upper edge is a haze, not a line.
-    fluid = round_profile(np.maximum(below, 0.0).astype(np.float32), 26 * unit)
+    fluid = round_profile(
+        np.maximum(below, 0.0).astype(np.float32), min(26.0, 0.4 * lateral) * unit
+    )
     haze = 0.16 * np.exp(-np.clip(-below, 0.0, None) / (13 * unit))
     share = np.clip(np.maximum(fluid, haze), 0.0, 1.0).astype(np.float32)
     share = soften(share, 0.9 * unit)
@@ -156,10 +158,10 @@ def _opacity(chest: Chest, tissue: Tissue, wanted: Opacity, rng: np.random.Gener
     squeeze = max(spread / (0.62 * (last - first)), 1.0)
     distance = np.hypot((grid.columns() - centre) / spread, (rows - centre_row) / spread * squeeze)
     cloud = waves(rng, grid.size, 3.4, 60 * unit, 5.0 * unit)
-    filling = 1 / (1 + np.exp(np.clip((distance - 0.95 + 0.22 * cloud) / 0.22, -40, 40)))
+    filling = 1 / (1 + np.exp(np.clip((distance - 0.97 + 0.15 * cloud) / 0.2, -40, 40)))
     if wanted.zone is Zone.UPPER and wanted.side is Side.RIGHT:
-        fissure = last + (grid.columns() - chest.midline) * 0.02
-        filling = filling / (1 + np.exp(np.clip((rows - fissure) / (0.8 * unit), -40, 40)))
+        fissure = last + (grid.columns() - chest.midline + 40 * unit) * 0.05
+        filling = filling / (1 + np.exp(np.clip((rows - fissure) / (1.8 * unit), -40, 40)))
     fine = waves(rng, grid.size, 2.6, 24 * unit, 2.0 * unit)
     share = np.clip(0.56 * filling * (1 + 0.07 * fine), 0.0, 0.85).astype(np.float32)
     tissue.lung[side] = tissue.lung[side] * (1 - share)

@@ -99,8 +99,8 @@ SyntheticFinding = Annotated[
 class SampleRequest(Frozen):
     """One sample, wholly determined by these values.
 
-    `seed` chooses the patient; `acquisition` the occasion (positioning, exposure, noise and
-    date), so that a prior and a current film of one patient differ in that and in `findings`.
+    `seed` chooses the patient; `acquisition` the occasion (exposure, collimation, noise and date),
+    so that a prior and a current film of one patient differ in that and in `findings`.
     A smaller `spacing_mm` at the same `size` means a smaller patient, not a closer view.
     """
 

@@ -308,14 +308,13 @@ def scapula(chest: Chest, side: str, rng: np.random.Generator) -> Map:
 def humeral_head(chest: Chest, side: str, rng: np.random.Generator) -> Map:
     """Head and shaft of the humerus at the frame's edge."""
     grid, unit, sign = chest.grid, chest.grid.unit, SIDES[side]
-    wall = float(chest.wall(side, np.array([chest.shoulder + 70 * unit]))[0])
-    column = wall + sign * float(rng.uniform(64.0, 80.0)) * unit
-    row = chest.shoulder + float(rng.uniform(24.0, 36.0)) * unit
+    column = chest.midline + sign * float(rng.uniform(164.0, 171.0)) * unit
+    row = chest.shoulder + float(rng.uniform(26.0, 34.0)) * unit
     radius = float(rng.uniform(22.0, 25.0)) * unit
     distance = radius - np.hypot(grid.columns() - column, grid.rows() - row)
     ball = round_profile(np.maximum(distance, 0).astype(np.float32), radius)
     shell = np.exp(-((distance / (1.2 * unit)) ** 2)) * 3.5
-    lean = float(rng.uniform(10.0, 45.0))
+    lean = float(rng.uniform(38.0, 58.0))
     path = np.array(
         [[column + sign * 8 * unit, row], [column + sign * lean * unit, row + 240 * unit]]
     )
