@@ -27,8 +27,20 @@ class ReportNeighbours:
 
     @property
     def model(self) -> ModelUse | None:
-        """None: the index names the encoder that built it in every neighbour's version."""
-        return None
+        """The sentence encoder, once an index is open."""
+        if self._index is None:
+            return None
+        from models.artefacts import Manifest
+        from retrieval.encoder import ARTEFACT
+
+        artefact = Manifest.load().entry(ARTEFACT)
+        return ModelUse(
+            role="retrieval",
+            name=artefact.name,
+            version=artefact.version,
+            licence=artefact.licence,
+            sha256=artefact.files[0].sha256 or None,
+        )
 
     def neighbours(
         self, evidence: Sequence[Evidence], language: Language, count: int, floor: float
@@ -78,6 +90,11 @@ def shown(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
                 item.finding is not None and item.polarity is Polarity.PRESENT
             ):
                 present.setdefault(item.finding, Claim(finding=item.finding))
+            case MeasurementEvidence() if (
+                item.finding is not None and item.polarity is Polarity.ABSENT
+            ):
+                denied = Claim(finding=item.finding, polarity=Polarity.ABSENT)
+                absent.setdefault(item.finding, denied)
             case _:
                 continue
     return tuple(present.values()) or tuple(absent.values())

@@ -45,8 +45,11 @@ def choose_backends(
         return served, (warning,)
 
 
-def embedded_backend(settings: Settings) -> RewordingBackend:
-    """The model in this process. Raises `WeightsError` where its weights have not been pulled."""
+def embedded_backend(settings: Settings, patience: float | None = None) -> RewordingBackend:
+    """The model in this process, with `patience` seconds for a sentence instead of the prompt's.
+
+    Raises `WeightsError` where its weights have not been pulled.
+    """
     from agents.aggregator.embedded import EmbeddedChatModel
 
     name = settings.llm.embedded_model
@@ -59,7 +62,7 @@ def embedded_backend(settings: Settings) -> RewordingBackend:
             file=file,
             threads=min(cores, MAX_THREADS),
             max_tokens=prompt.max_tokens,
-            timeout_seconds=prompt.seconds_per_sentence,
+            timeout_seconds=patience or prompt.seconds_per_sentence,
         ),
         prompt,
         Writer.EMBEDDED,

@@ -53,7 +53,10 @@ def experts(state: DraftState, runtime: Run) -> DraftState:
             detail = f"{output.note.status.replace('_', ' ')}: {output.note.detail}"
             node = f"experts.{output.role.value}"
             emit(runtime, ProgressEvent(node=node, phase=Phase.NOTE, detail=detail))
-    return {"outputs": notes}
+    now, last = perf_counter(), runtime.context.experts_seen_at
+    runtime.context.experts_seen_at = now
+    whole = 0.0 if last is None else round(now - last, 4)
+    return {"outputs": notes, "timings": {"experts": whole}}
 
 
 def ready(state: DraftState, experts: Mapping[Role, Expert]) -> list[Role]:

@@ -16,7 +16,7 @@ def load(state: DraftState, runtime: Run) -> DraftState:
     return {
         "study": identity(study),
         "warnings": list(study.warnings),
-        "timings": {"load.read": round(session.load_seconds, 4)},
+        "timings": {"load": round(session.load_seconds, 4)},
     }
 
 

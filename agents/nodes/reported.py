@@ -23,7 +23,10 @@ Node = Callable[[DraftState, Run], DraftState]
 
 
 def reported(name: str) -> Callable[[Node], Node]:
-    """Wrap a node so that it streams its events and adds its time to the state."""
+    """Wrap a node so that it streams its events and adds its time to the state.
+
+    A node that knows its own time better (work done before the graph began) returns it itself.
+    """
 
     def wrap(node: Node) -> Node:
         @functools.wraps(node)
@@ -42,9 +45,9 @@ def reported(name: str) -> Callable[[Node], Node]:
                     ProgressEvent(node=name, phase=Phase.FAILED, seconds=seconds, detail=detail),
                 )
                 raise
-            seconds = perf_counter() - started
-            emit(runtime, ProgressEvent(node=name, phase=Phase.FINISHED, seconds=seconds))
-            return {**update, "timings": {**update.get("timings", {}), name: round(seconds, 4)}}
+            timings = {name: round(perf_counter() - started, 4), **update.get("timings", {})}
+            emit(runtime, ProgressEvent(node=name, phase=Phase.FINISHED, seconds=timings[name]))
+            return {**update, "timings": timings}
 
         return run
 
