@@ -90,9 +90,13 @@ class VectorSet:
         count, dimension = int(flat.ntotal), int(flat.d)
         values = faiss.rev_swig_ptr(flat.get_xb(), count * dimension)
         self._vectors: Vector = values.reshape(count, dimension)
-        self._row = np.load(folder / f"{name}_row.npy", mmap_mode="r")
-        self._entries = np.load(folder / f"{name}_entries.npy", mmap_mode="r")
-        self._starts = np.load(folder / f"{name}_starts.npy", mmap_mode="r")
+        if not graph:
+            # Read whole at each search, which needs memory that is aligned to be quick.
+            self._vectors = self._vectors.copy()
+        self._row, self._entries, self._starts = (
+            np.load(folder / f"{name}_{part}.npy", mmap_mode="r").view(np.ndarray)
+            for part in ("row", "entries", "starts")
+        )
 
     @property
     def distinct(self) -> int:
@@ -152,10 +156,10 @@ class VectorSet:
         if selection is not None and not len(selection.rows):
             return np.zeros(0, dtype=np.int64)
         if selection is not None and len(selection.rows) <= _SUBSET:
-            return _best(self._vectors[selection.rows] @ query, selection.rows, count)
+            return _best(_products(self._vectors[selection.rows], query), selection.rows, count)
         if exact or not self._graph:
             rows = np.arange(self.distinct) if selection is None else selection.rows
-            scores = self._vectors @ query
+            scores = _products(self._vectors, query)
             return _best(scores if selection is None else scores[rows], rows, count)
         labels = self._index.search(
             query[None, :], min(count, self.distinct), params=_parameters(count, selection)
@@ -168,6 +172,12 @@ class VectorSet:
 def _faiss() -> Any:
     """The library, loaded on first use; its own type stubs leave out what is needed here."""
     return importlib.import_module("faiss")
+
+
+def _products(vectors: Vector, query: Vector) -> Vector:
+    """Inner products on one thread: waiting for a second one costs more than it saves."""
+    products: Vector = np.einsum("ij,j->i", vectors, query)
+    return products
 
 
 def _best(scores: Vector, rows: NDArray[Any], count: int) -> NDArray[np.int64]:
