@@ -180,7 +180,7 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
             "The reports to evaluate on cannot be read. Give the torchxrayvision 1.5.7 wheel."
         ) from error
     corpora = tuple(
-        _evaluate(corpus, part, [e for e in examples if part_of(e.patient) is part])
+        evaluate_corpus(corpus, part, examples)
         for corpus, examples in ((PADCHEST, padchest), (OPENI, openi))
         for part in Part
     )
@@ -188,6 +188,47 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
         corpora=corpora,
         negation=hard,
         reports_per_second=round(_speed([example.text for example in openi])),
+    )
+
+
+def evaluate_corpus(corpus: Corpus, part: Part, examples: Sequence[Example]) -> CorpusReport:
+    """Compare what is read in the reports of one part with their reference labels."""
+    examples = [example for example in examples if part_of(example.patient) is part]
+    labelers = {language: ReportLabeler(language) for language in Language}
+    counts: dict[Finding, Counter[str]] = {}
+    compared = right = 0
+    scored = frozenset[Finding]().union(*(corpus.classes(example.findings) for example in examples))
+    for example in examples:
+        sentences = labelers[example.language].label(example.text)
+        claims = [claim for sentence in sentences for claim in sentence.claims]
+        reference = corpus.classes(example.findings)
+        found = predicted(sentences, corpus, scored)
+        if not reference and example.labels:
+            found -= {Finding.NO_FINDING}
+        for finding in reference | found:
+            hit = finding in reference and finding in found
+            kind = "tp" if hit else "fn" if finding in reference else "fp"
+            counts.setdefault(finding, Counter())[kind] += 1
+        for finding, side in example.sides.items():
+            stated = _side(claims, finding)
+            if stated is not None:
+                compared += 1
+                right += stated is side
+    labels = tuple(
+        LabelScore(finding=finding, score=_score(counts[finding]))
+        for finding in sorted(counts, key=lambda f: (-_support(counts[f]), f.value))
+    )
+    total = sum(counts.values(), Counter())
+    return CorpusReport(
+        corpus=corpus.name,
+        part=part,
+        reports=len(examples),
+        micro=_score(total),
+        macro_f1=round(sum(label.score.f1 for label in labels) / max(1, len(labels)), 4),
+        labels=labels,
+        sides_compared=compared,
+        sides_right=right,
+        unmapped=_unmapped(corpus, examples),
     )
 
 
@@ -259,45 +300,6 @@ def _openi_example(report: ElementTree.Element) -> Example | None:
         findings=frozenset(f for f in map(openi_finding, tags) if f is not None),
         sides=sides,
         labels=tuple(tags),
-    )
-
-
-def _evaluate(corpus: Corpus, part: Part, examples: Sequence[Example]) -> CorpusReport:
-    labelers = {language: ReportLabeler(language) for language in Language}
-    counts: dict[Finding, Counter[str]] = {}
-    compared = right = 0
-    scored = frozenset[Finding]().union(*(corpus.classes(example.findings) for example in examples))
-    for example in examples:
-        sentences = labelers[example.language].label(example.text)
-        claims = [claim for sentence in sentences for claim in sentence.claims]
-        reference = corpus.classes(example.findings)
-        found = predicted(sentences, corpus, scored)
-        if not reference and example.labels:
-            found -= {Finding.NO_FINDING}
-        for finding in reference | found:
-            hit = finding in reference and finding in found
-            kind = "tp" if hit else "fn" if finding in reference else "fp"
-            counts.setdefault(finding, Counter())[kind] += 1
-        for finding, side in example.sides.items():
-            stated = _side(claims, finding)
-            if stated is not None:
-                compared += 1
-                right += stated is side
-    labels = tuple(
-        LabelScore(finding=finding, score=_score(counts[finding]))
-        for finding in sorted(counts, key=lambda f: (-_support(counts[f]), f.value))
-    )
-    total = sum(counts.values(), Counter())
-    return CorpusReport(
-        corpus=corpus.name,
-        part=part,
-        reports=len(examples),
-        micro=_score(total),
-        macro_f1=round(sum(label.score.f1 for label in labels) / max(1, len(labels)), 4),
-        labels=labels,
-        sides_compared=compared,
-        sides_right=right,
-        unmapped=_unmapped(corpus, examples),
     )
 
 

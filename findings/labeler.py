@@ -148,8 +148,15 @@ class _Phrases:
         taken: dict[int, Match] = {}
         matches = lexicon.find(tokens)
         matches.sort(key=lambda match: (-len(match.words), match.start, match.end))
+        named = {
+            match.start
+            for match in matches
+            if isinstance(match.meaning, Statement) and len(match.words) > 1
+        }
         late = []
         for match in matches:
+            if isinstance(match.meaning, Change) and match.words[-1] in named - {match.start}:
+                continue  # "no se observan cambios degenerativos" denies a finding, not a change
             if isinstance(match.meaning, Statement | Cue | Change):
                 self._take(match, taken, tokens, lexicon)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -10,6 +11,8 @@ from findings.lexicon import Lexicon, Match, Statement
 from findings.tokens import Token
 from findings.vocabulary import Finding
 
+_NUMBER: Final = re.compile(r"[0-9]{1,6}(?:[.,][0-9]{1,4})?")
+_DIMENSIONS: Final = 3
 _RATIO_REACH: Final = 5
 _SIZE_REACH: Final = 6
 _TUBES: Final = frozenset(
@@ -90,6 +93,8 @@ def _size(lexicon: Lexicon, tokens: Sequence[Token], index: int) -> Quantity | N
     while place < len(tokens) and (value := _number(tokens[place].text)) is not None:
         values.append(value)
         place += 1
+        if len(values) > _DIMENSIONS:
+            return None
         if place < len(tokens) and tokens[place].text in {"-", "–"}:
             place += 1
         unit = lexicon.units.get(tokens[place].text) if place < len(tokens) else None
@@ -104,9 +109,7 @@ def _size(lexicon: Lexicon, tokens: Sequence[Token], index: int) -> Quantity | N
 
 
 def _number(word: str) -> float | None:
-    if not word[0].isascii() or not word[0].isdigit() or len(word) > 12:
-        return None
-    return float(word.replace(",", "."))
+    return float(word.replace(",", ".")) if _NUMBER.fullmatch(word) else None
 
 
 def _nearest(mentions: Sequence[Match], size: Quantity) -> Match | None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from findings.tokens import Token
 
-LONGEST: Final = 400
+LONGEST: Final = 200
 """Words after which a sentence is cut, so that work per sentence stays bounded."""
 
 _ENDS: Final = frozenset(".;!?•")

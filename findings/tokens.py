@@ -42,6 +42,7 @@ def fold(word: str) -> str:
 
 def tokenize(text: str) -> list[Token]:
     """The words, numbers, marks and line ends of a text, in order. Linear in its length."""
-    return [
+    tokens = (
         Token(fold(found.group()), found.start(), found.end()) for found in _TOKEN.finditer(text)
-    ]
+    )
+    return [token for token in tokens if token.text]
