@@ -19,6 +19,7 @@ from imaging.dicom_header import NOT_DICOM, is_dicom
 from imaging.limits import LoadLimits
 from imaging.raster import is_raster, read_raster
 from imaging.study import Study, StudyImage, View
+from imaging.view_guess import with_guessed_view
 
 _START = 132
 _ORDER = {View.PA: 0, View.AP: 1, View.UNKNOWN: 2, View.LATERAL: 3}
@@ -31,6 +32,7 @@ def load_study(
     prior: Path | None = None,
     prior_report: str | None = None,
     limits: LoadLimits | None = None,
+    guess_views: bool = True,
 ) -> Study:
     """Load one study, its frontal image first.
 
@@ -40,17 +42,18 @@ def load_study(
         prior: the patient's earlier study, in the same forms.
         prior_report: text of the earlier report.
         limits: bounds on size and time.
+        guess_views: guess from the picture a view that the tags do not state.
 
     Raises:
         StudyError: nothing readable is there, or more than one study, or a file is damaged, too
             large or no radiograph. The message says which, without naming file or patient.
     """
     limits = limits or LoadLimits()
-    study = _load_one(Path(path), limits)
+    study = _load_one(Path(path), limits, guess_views)
     return replace(
         study,
         indication=indication,
-        prior=None if prior is None else _load_one(Path(prior), limits),
+        prior=None if prior is None else _load_one(Path(prior), limits, guess_views),
         prior_report=prior_report,
     )
 
@@ -64,7 +67,7 @@ class _Found:
     failures: tuple[StudyError, ...]
 
 
-def _load_one(path: Path, limits: LoadLimits) -> Study:
+def _load_one(path: Path, limits: LoadLimits, guess_views: bool) -> Study:
     try:
         if path.is_dir():
             found = _read_folder(path, limits)
@@ -78,10 +81,10 @@ def _load_one(path: Path, limits: LoadLimits) -> Study:
         raise StudyError(
             "The study cannot be read from disk; check that it exists and may be read."
         ) from None
-    return _study(found, limits)
+    return _study(found, limits, guess_views)
 
 
-def _study(found: _Found, limits: LoadLimits) -> Study:
+def _study(found: _Found, limits: LoadLimits, guess_views: bool) -> Study:
     if not found.dicoms and not found.rasters:
         if found.failures:
             raise found.failures[0]
@@ -99,6 +102,8 @@ def _study(found: _Found, limits: LoadLimits) -> Study:
             f"The study holds {len(images)} images, more than the {limits.max_images} accepted; "
             "give a folder with the radiographs only."
         )
+    if guess_views:
+        images = [with_guessed_view(image) for image in images]
     images = sorted(images, key=lambda image: _ORDER[image.view])
     return Study(
         images=tuple(images),

@@ -23,7 +23,7 @@ def is_blank(display: FloatImage) -> bool:
     counts, _ = np.histogram(middle[::2, ::2], bins=64, range=(0, 1))
     shares = counts[counts > 0] / counts.sum()
     entropy = -float((shares * np.log2(shares)).sum())
-    return entropy < _LEAST_ENTROPY
+    return bool(entropy < _LEAST_ENTROPY)
 
 
 def is_elongated(display: FloatImage) -> bool:
