@@ -293,7 +293,7 @@ def breast_thickness(chest: Chest, rng: np.random.Generator) -> Map:
         along = (grid.rows() - row - float(rng.normal(0, 3)) * unit) / (large * unit)
         along = np.where(along < 0, along * 0.62, along)
         radius = np.sqrt(across**2 + along**2)
-        thickness = np.float32(0.62 * large) * round_profile(1 - radius.clip(0, 1), 0.9)
+        thickness = np.float32(0.45 * large) * round_profile(1 - radius.clip(0, 1), 0.9)
         fade = np.clip(1 + 1.02 * along, 0.0, 1.0) ** 1.8
         outer = np.clip(1 - 0.35 * sign * across, 0.4, 1.0)
         total += (thickness * fade * outer).astype(np.float32)

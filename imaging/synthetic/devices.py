@@ -128,7 +128,7 @@ def _tracheal_tube(chest: Chest, wanted: Device, rng: np.random.Generator) -> Dr
         [np.array([chest.midline, -12 * unit]), (tip + np.array([chest.midline, 0.0])) / 2, tip]
     )
     beside = path + np.array([3.6 * unit, 0.0])
-    metal = 0.5 * _wire(chest, beside, 0.5) + 0.10 * _wire(chest, path, 4.6)
+    metal = 0.5 * _wire(chest, beside, 0.5) + 0.06 * _wire(chest, path, 4.6)
     wide = _wire(chest, path, 4.6) > 0.5
     finding = FINDING_OF[wanted.kind]
     end = (float(tip[0]), float(tip[1]))

@@ -24,8 +24,8 @@ LungFinding = PleuralEffusion | Nodule | Opacity | Pneumothorax
 
 _FLUID_MM = {
     Extent.SMALL: (34.0, -6.0),
-    Extent.MODERATE: (88.0, 40.0),
-    Extent.LARGE: (150.0, 105.0),
+    Extent.MODERATE: (92.0, 60.0),
+    Extent.LARGE: (155.0, 118.0),
 }
 """Height of the fluid above the costophrenic angle at the chest wall and at the mediastinum."""
 _OPACITY_MM = {Extent.SMALL: 34.0, Extent.MODERATE: 56.0, Extent.LARGE: 84.0}

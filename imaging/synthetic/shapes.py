@@ -179,11 +179,11 @@ def _raise_clavicles(outlines: Outlines, by: float) -> Outlines:
 
 
 def _into_frame(outlines: Outlines, rng: np.random.Generator) -> Outlines:
-    """Scale and move the whole set so that the lungs lie inside the frame with a margin."""
+    """Scale and move the whole set so that the lungs fill the frame but for a margin."""
     lungs = np.vstack([outlines.left_lung, outlines.right_lung])
     low, high = lungs.min(axis=0), lungs.max(axis=0)
-    room = np.array([float(rng.uniform(0.80, 0.86)), float(rng.uniform(0.78, 0.86))])
-    scale = float(np.min(np.minimum(1.0, room / (high - low))))
+    room = np.array([float(rng.uniform(0.74, 0.86)), float(rng.uniform(0.76, 0.85))])
+    scale = float(min(1.15, np.min(room / (high - low))))
     middle = (low + high) / 2
     target = np.array([0.5 + float(rng.normal(0, 0.008)), float(rng.uniform(0.455, 0.485))])
     target[1] = max(target[1], 0.035 + scale * (high[1] - low[1]) / 2)
