@@ -149,8 +149,11 @@ def _blend_mask(
     picture = PillowImage.fromarray(decode_mask(mask).astype(np.uint8) * 255)
     picture = picture.resize((film.width, film.height), PillowImage.Resampling.BILINEAR)
     solid = picture.filter(ImageFilter.GaussianBlur(1.5)).point(lambda v: 255 if v > 127 else 0)
-    inner = np.asarray(solid.filter(ImageFilter.MinFilter(5))) > 0
     region = np.asarray(solid) > 0
+    inner = region.copy()
+    for shift in (-2, 2):
+        for axis in (0, 1):
+            inner &= np.roll(region, shift, axis=axis)
     alpha = np.where(region & ~inner, 175, np.where(region, 16, 0)).astype(np.uint8)
     stencil = PillowImage.fromarray(alpha)
     canvas.paste(colour, (int(film.left), int(film.top)), stencil)

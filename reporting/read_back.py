@@ -68,7 +68,7 @@ def compare(
 
 
 def _differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Difference]:
-    wanted = [atom for claim in expected for atom in atoms(claim)]
+    wanted = _strongest([atom for claim in expected for atom in atoms(claim)])
     heard = [atom for claim in read for atom in atoms(_without_span(claim))]
     found: list[Difference] = []
     answered: list[Claim] = []
@@ -96,6 +96,16 @@ def _differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Diffe
                 )
             )
     return found
+
+
+def _strongest(wanted: Sequence[Claim]) -> list[Claim]:
+    """The atoms that no other one says already: to say these is to say all."""
+    distinct = list(dict.fromkeys(wanted))
+    return [
+        claim
+        for claim in distinct
+        if not any(other != claim and implies(other, claim) for other in distinct)
+    ]
 
 
 def _without_span(claim: Claim) -> Claim:

@@ -39,7 +39,7 @@ def escape_markdown(text: str, limit: int = 4000) -> str:
     line = re.sub(r"(?i)\b(https?|ftp|mailto|javascript|data):", r"\1&#58;", line)
     line = re.sub(r"(?i)\bwww\.", "www&#46;", line).replace("@", "&#64;")
     line = re.sub(r"^([-+=])", r"\\\1", line)
-    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 
 def report_markdown(draft: Draft) -> str:

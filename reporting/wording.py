@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from findings.catalogue import FindingGroup, describe
 from findings.claims import Claim, Measurement
 from findings.regions import Region, region_side, sided_region
 from findings.vocabulary import Certainty, Change, Language, Side
@@ -136,7 +137,8 @@ class Wording:
                 region = None
         if region is None:
             lungs = {Side.LEFT: Region.LEFT_LUNG, Side.RIGHT: Region.RIGHT_LUNG}
-            if side in lungs and lungs[side] in home(head.finding) and not noun.beside:
+            in_lungs = describe(head.finding).group is FindingGroup.LUNGS
+            if side in lungs and in_lungs and not noun.beside:
                 return None, self._book.regions[lungs[side]]
             return side, ""
         return self._region_phrase(region, side)

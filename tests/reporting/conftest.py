@@ -49,9 +49,7 @@ def _entry(
     polarity = Polarity.ABSENT if decision is Decision.ABSENT else Polarity.PRESENT
     votes = (Vote(expert="classifier", evidence=f"E{number}", polarity=polarity),)
     fields: dict[str, Any] = {"probability": 0.8, "reason": "pooled votes", "votes": votes}
-    return LedgerEntry(
-        id=f"L{number}", finding=finding, decision=decision, **{**fields, **given}
-    )
+    return LedgerEntry(id=f"L{number}", finding=finding, decision=decision, **{**fields, **given})
 
 
 @pytest.fixture(scope="session")
