@@ -1,9 +1,9 @@
 """Measures what neighbours share: `python -m retrieval.quality --index DIR --cache DIR`.
 
-For every Open-i report that a librarian indexed with a finding, its five nearest reports (itself
-excluded) are compared with it by those MeSH terms, which neither the labeler nor the encoder sees:
-the mean Jaccard index of the main headings. Text alone, profile alone and both are compared, and
-reports drawn at random.
+Every Open-i report that a librarian indexed with a finding is compared with its five nearest
+reports, itself and reports in the same words excluded, by those MeSH terms, which neither the
+labeler nor the encoder sees: the mean Jaccard index of the main headings. Ways to search: text
+alone, profile alone and both; text by the plain mean of its sentence vectors; at random.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from findings.errors import ReadingRoomError, WeightsError
 from findings.labeler import label_report
 from findings.vocabulary import Language
 from retrieval.corpora.openi import ARCHIVE, read_openi
-from retrieval.corpora.report import CorpusReport, sentences
+from retrieval.corpora.report import CorpusReport, fold, sentences
 from retrieval.index import Query, ReportIndex
+from retrieval.partition import TEXT, Partition
 from retrieval.query import Hit
 from retrieval.sources import CORPORA, find_corpora
 
@@ -51,7 +53,7 @@ def measure(folder: Path, cache: Path, limit: int | None = None) -> dict[str, fl
             text=report.text,
             language=Language.ENGLISH,
             exclude_report=report.report_id,
-            k=_NEAREST,
+            k=2 * _NEAREST,
             floor=-1,
         )
         hits: tuple[Hit, ...] = partition.search(
@@ -59,12 +61,23 @@ def measure(folder: Path, cache: Path, limit: int | None = None) -> dict[str, fl
             sentences(report.text) if text else (),
             label_report(report.text, Language.ENGLISH) if claims else (),
         )
-        return [hit.report_id for hit in hits]
+        others = [hit.report_id for hit in hits if fold(hit.text) != fold(report.display)]
+        return others[:_NEAREST]
+
+    plain = {name: _plain_mean(partition, report) for name, report in reports.items()}
+    table = np.stack([plain[name] for name in everyone])
+
+    def nearest_by_plain_mean(report: CorpusReport) -> list[str]:
+        order = np.argsort(-(table @ plain[report.report_id]))[: 20 * _NEAREST]
+        same = fold(report.text)
+        others = [everyone[place] for place in order if fold(reports[everyone[place]].text) != same]
+        return others[:_NEAREST]
 
     ways: dict[str, Search] = {
         "text and profile": lambda report: found(report, text=True, claims=True),
         "text": lambda report: found(report, text=True, claims=False),
         "profile": lambda report: found(report, text=False, claims=True),
+        "text, plain mean": nearest_by_plain_mean,
         "random": lambda _: [str(name) for name in rng.choice(everyone, _NEAREST)],
     }
     return {
@@ -76,6 +89,16 @@ def measure(folder: Path, cache: Path, limit: int | None = None) -> dict[str, fl
         )
         for way, search in ways.items()
     }
+
+
+def _plain_mean(partition: Partition, report: CorpusReport) -> NDArray[np.float32]:
+    known = [partition.tables.sentence(sentence) for sentence in sentences(report.text)]
+    vectors = [found[1] for found in known if found is not None]
+    if not vectors:
+        return np.zeros(partition.vectors(TEXT).row(0).shape, dtype=np.float32)
+    mean = np.mean(vectors, axis=0)
+    unit: NDArray[np.float32] = mean / np.linalg.norm(mean)
+    return unit
 
 
 def _headings(report: CorpusReport) -> frozenset[str]:
