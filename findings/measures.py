@@ -14,7 +14,7 @@ from findings.vocabulary import Finding
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(?:[.,][0-9]{1,4})?")
 _DIMENSIONS: Final = 3
 _RATIO_REACH: Final = 5
-_SIZE_REACH: Final = 6
+_SIZE_REACH: Final = 12
 _TUBES: Final = frozenset(
     {
         Finding.ENDOTRACHEAL_TUBE,

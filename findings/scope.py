@@ -119,7 +119,7 @@ class _Scope:
         last = cue.end
         for index, mention in enumerate(self._mentions):
             if mention.start < cue.end:
-                if self._holds(mention, cue):
+                if self._holds(mention, cue) or self._holds(cue, mention):
                     reached.append(index)
                 continue
             if reached and mention.words == self._mentions[reached[-1]].words:
@@ -165,10 +165,10 @@ class _Scope:
         return reached
 
     @staticmethod
-    def _holds(mention: Match, cue: Match) -> bool:
-        """True where the cue stands in a gap of the mention ("the heart is not enlarged")."""
-        inside = mention.start <= cue.start and cue.end <= mention.end
-        return inside and set(cue.words).isdisjoint(mention.words)
+    def _holds(outer: Match, inner: Match) -> bool:
+        """True where `inner` stands in a gap of `outer` ("the heart is not enlarged")."""
+        inside = outer.start <= inner.start and inner.end <= outer.end
+        return inside and set(inner.words).isdisjoint(outer.words)
 
     def _reaches_first(self, start: int, end: int, doubt: bool) -> bool:
         if end - start > (_DOUBT_REACH if doubt else _REACH):
