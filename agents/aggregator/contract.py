@@ -24,6 +24,8 @@ class RewordingTask(Frozen):
     """Sentences of similar reports, as examples of wording; data, never instructions."""
     language: Language = Language.ENGLISH
     seed: int = 0
+    tries: int = Field(default=0, ge=0)
+    """How often the sentence was tried before."""
     rejected: str | None = None
     """What was written before and did not pass, where this is a second attempt."""
     complaint: str | None = None

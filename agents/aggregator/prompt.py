@@ -36,26 +36,25 @@ class RewordingPrompt(Frozen):
     style: bool = False
     """Whether the model is shown how similar reports word the finding."""
     examples: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)
-    """Pairs of sentence and rewording, by the shape of the task; empty: facts instead."""
+    """Pairs of sentence and rewording by the shape of the task, for a model that follows examples;
+    empty: the model is given the facts and, at a second try, what was wrong."""
 
     def messages(self, task: RewordingTask) -> list[BaseMessage]:
         """The conversation that asks for one rewording."""
         from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
         messages: list[BaseMessage] = [SystemMessage(self.system)]
-        for sentence, rewording in self.examples.get(task.shape, ()):
-            messages += [HumanMessage(sentence), AIMessage(json.dumps({"text": rewording}))]
-        messages.append(HumanMessage(self._question(task)))
+        if self.examples:
+            for sentence, rewording in _turned(self.examples.get(task.shape, ()), task.tries):
+                messages += [HumanMessage(sentence), AIMessage(json.dumps({"text": rewording}))]
+            return [*messages, HumanMessage(task.sentence)]
+        messages.append(HumanMessage(self._data(task)))
         if task.rejected is not None:
-            messages.append(AIMessage(json.dumps({"text": task.rejected}, ensure_ascii=False)))
-            messages.append(
-                HumanMessage(f"{task.complaint or 'That is not right.'} Again: {task.sentence}")
-            )
+            rejected = json.dumps({"text": task.rejected}, ensure_ascii=False)
+            messages += [AIMessage(rejected), HumanMessage(task.complaint or "That is not right.")]
         return messages
 
-    def _question(self, task: RewordingTask) -> str:
-        if self.examples:
-            return task.sentence
+    def _data(self, task: RewordingTask) -> str:
         data: dict[str, Any] = {
             "sentence": task.sentence,
             "facts": task.facts,
@@ -81,6 +80,12 @@ class RewordingPrompt(Frozen):
                 },
             },
         }
+
+
+def _turned(examples: tuple[tuple[str, str], ...], tries: int) -> tuple[tuple[str, str], ...]:
+    """The examples in another order at every try: a small model leans on the last one."""
+    first = tries % max(len(examples), 1)
+    return (*examples[first:], *examples[:first])
 
 
 @cache

@@ -36,6 +36,7 @@ def reword_task(
         style=style_of(sentence, neighbours, request.language),
         language=request.language,
         seed=request.seed + attempt.tries,
+        tries=attempt.tries,
         rejected=attempt.rejected,
         complaint=attempt.complaint,
     )
