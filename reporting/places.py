@@ -86,6 +86,8 @@ def atoms(claim: Claim) -> tuple[Claim, ...]:
 
 def covers(general: Claim, specific: Claim) -> bool:
     """True where the place of one atom contains the place of another."""
-    if general.region is not None:
-        return specific.region is not None and inside(specific.region, general.region)
+    if general.region is not None and (
+        specific.region is None or not inside(specific.region, general.region)
+    ):
+        return False
     return general.side is None or general.side is specific.side

@@ -103,8 +103,12 @@ def _strongest(wanted: Sequence[Claim]) -> list[Claim]:
     distinct = list(dict.fromkeys(wanted))
     return [
         claim
-        for claim in distinct
-        if not any(other != claim and implies(other, claim) for other in distinct)
+        for place, claim in enumerate(distinct)
+        if not any(
+            implies(other, claim) and (rank < place or not implies(claim, other))
+            for rank, other in enumerate(distinct)
+            if rank != place
+        )
     ]
 
 

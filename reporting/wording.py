@@ -61,12 +61,14 @@ class Wording:
     def _affirmation(self, statement: Statement, impression: bool) -> str:
         head, book = statement.heads[0], self._book
         patterns = (book.impression if impression else book.present)[head.certainty.value]
+        if head.measurement is not None and head.certainty is Certainty.DEFINITE:
+            patterns = book.present["measured"]
         states = book.states.get(head.finding, {}).get("present", ())
         if states and not impression and self._can_be_state(head):
             degree = book.degree[head.severity.value] if head.severity else ""
             tail = self._measured(head) + self._changed(statement)
             return self._choose(states, statement).format(degree=degree, tail=tail)
-        tail = self._changed(statement) + self._measured(head)
+        tail = self._measured(head) + self._changed(statement)
         return self._fill(self._choose(patterns, statement), head, tail)
 
     @staticmethod
