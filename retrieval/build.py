@@ -16,7 +16,7 @@ from findings.catalogue import ancestors
 from findings.claims import Claim
 from findings.errors import IndexUnavailableError, WeightsError
 from findings.labeler import label_report
-from findings.vocabulary import Finding, Language
+from findings.vocabulary import Finding, Language, Side
 from retrieval.corpora import openi, padchest
 from retrieval.corpora.report import CorpusReport, fold, sentences
 from retrieval.encoder import ARTEFACT, Encoder
@@ -197,7 +197,7 @@ def _write(
         for entry in entries
     ]
     keyed = [{sentence_key(sentence): sentence for sentence in one} for one in spoken]
-    vectors = _embed(keyed, encoder, cache, steps)
+    vectors = _embed([*keyed, _askable(entries)], encoder, cache, steps)
     shares = {
         key: count / len(entries)
         for key, count in Counter(key for one in keyed for key in one).items()
@@ -217,7 +217,9 @@ def _write(
     np.save(work / COMMON, common)
     np.save(work / FINDINGS, _affirmed(entries))
     np.save(work / VIEWS, np.array([entry.views for entry in entries], dtype=np.uint8))
-    write_tables(work, entries, ((key, shares[key], vectors[key]) for key in shares))
+    write_tables(
+        work, entries, ((key, shares.get(key, 0.0), vector) for key, vector in vectors.items())
+    )
     manifest = LanguageManifest(
         index_schema=SCHEMA,
         builder=f"readingroom {metadata.version('readingroom')}",
@@ -232,6 +234,14 @@ def _write(
         files={path.name: describe_file(path) for path in sorted(work.iterdir())},
     )
     (work / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _askable(entries: list[Entry]) -> dict[bytes, str]:
+    """Phrases that a search by claims is likely to use, kept so that it needs no encoder."""
+    claims = [Claim(finding=finding, side=side) for finding in Finding for side in (None, *Side)]
+    spoken = {phrase for claim in claims for phrase in phrases((claim,), Language.ENGLISH)}
+    spoken |= {phrase for one in entries for phrase in phrases(one.claims, Language.ENGLISH)}
+    return {sentence_key(phrase): phrase for phrase in sorted(spoken)}
 
 
 def _embed(

@@ -149,6 +149,8 @@ def test_known_phrases_need_no_encoder(index_folder: object) -> None:
     bare = ReportIndex.open(index_folder)
     claim = Claim(finding=Finding.PNEUMONIA, side=Side.RIGHT, region=Region.RIGHT_UPPER_LOBE)
     assert bare.search(Query(claims=(claim,), language=Language.SPANISH))[0].report_id == "es-4"
+    for finding in Finding:
+        assert bare.search(Query(claims=(Claim(finding=finding, side=Side.LEFT),), floor=-1))
     with pytest.raises(WeightsError, match="models pull"):
         bare.search(Query(text="A sentence nobody wrote.", language=Language.ENGLISH))
 
