@@ -9,23 +9,24 @@ from findings.vocabulary import Polarity
 from imaging.study import View
 from imaging.thoracic_measurements import cardiothoracic_threshold
 
-RATIO_ERROR: Final = 0.013
-"""Mean absolute error of the ratio on the segmenter's masks (docs/measurements.md)."""
-
-INDIRECT_RATIO_ERROR: Final = 0.03
+RATIO_ERROR: Final = 0.017
+"""Standard deviation of the ratio's error on the segmenter's outlines (docs/measurements.md)."""
+INDIRECT_RATIO_ERROR: Final = 0.036
 """The same where the heart's borders had to be read off the lungs."""
 
-INTERCEPT: Final = -2.0
-SLOPE: Final = 20.0
+
+def ratio_error(*, indirect: bool) -> float:
+    """The standard error of a ratio."""
+    return INDIRECT_RATIO_ERROR if indirect else RATIO_ERROR
 
 
-def cardiomegaly_probability(ratio: float, view: View) -> float:
-    """Probability that a reader reports cardiomegaly, given the measured ratio.
+def cardiomegaly_probability(ratio: float, view: View, error: float) -> float:
+    """Probability that the true ratio is above the view's limit, its error being normal.
 
-    Logistic in the distance of the ratio from the view's limit (docs/measurements.md).
+    This is cardiomegaly by the definition of the ratio, not by a reader's judgement.
     """
-    logit = INTERCEPT + SLOPE * (ratio - cardiothoracic_threshold(view))
-    return 1.0 / (1.0 + math.exp(-logit))
+    distance = ratio - cardiothoracic_threshold(view)
+    return 0.5 * (1.0 + math.erf(distance / (error * math.sqrt(2.0))))
 
 
 def cardiomegaly_polarity(ratio: float, view: View, error: float = RATIO_ERROR) -> Polarity | None:

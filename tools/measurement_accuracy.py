@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from findings.regions import Region
 from findings.vocabulary import Finding
 from imaging.loading import load_study
 from imaging.study import Mask, View
@@ -34,8 +35,8 @@ from imaging.thoracic_measurements import (
 from tools.segmenter import REGION_OF_STRUCTURE, AnatomyModel, by_region
 from tools.trust import TRUSTED_QUALITY
 
-NEGATIVES: Final = 600
-"""Films without the label that are measured per split; they stand for all with their weight."""
+FILMS: Final = 150
+"""Films with and without the label that are measured per split; they stand for all."""
 SEED: Final = 20260704
 
 
@@ -47,6 +48,8 @@ class RatioPair:
     people: float
     segmenter: float | None
     """`None` where the segmenter's masks cannot be trusted."""
+    lungs_only: float | None
+    """With the heart's borders read off the lungs, as is done where its mask is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -87,35 +90,40 @@ def people_against_segmenter(
         }
         people = _ratio(measure_thorax(drawn))
         if people is not None:
-            yield RatioPair(record.image_id, people, segmented_ratio(record.image, model))
+            yield RatioPair(record.image_id, people, *segmented_ratios(record.image, model))
 
 
-def ratios_with_labels(data: Path, model: AnatomyModel) -> Iterator[LabeledRatio]:
-    """NIH films with the label and a weighted sample of those without, measured."""
+def ratios_with_labels(
+    data: Path, model: AnatomyModel, most: int = FILMS
+) -> Iterator[LabeledRatio]:
+    """A sample of NIH films with the label and of those without, weighted to stand for all."""
     from models.data.finding_sources import read_nih
 
     chosen = random.Random(SEED)
     usable = [r for r in read_nih(data) if not r.note and r.view in ("PA", "AP")]
     for split in ("train", "val"):
         films = [record for record in usable if record.split.value == split]
-        ill = [record for record in films if record.labels[Finding.CARDIOMEGALY.value]]
-        well = [record for record in films if not record.labels[Finding.CARDIOMEGALY.value]]
-        sample = chosen.sample(well, min(NEGATIVES, len(well)))
-        weight = len(well) / len(sample)
-        for record in (*ill, *sample):
-            ratio = segmented_ratio(record.image, model)
-            if ratio is not None:
-                label = bool(record.labels[Finding.CARDIOMEGALY.value])
-                yield LabeledRatio(
-                    ratio, View(record.view), label, split == "train", 1.0 if label else weight
-                )
+        for ill in (True, False):
+            group = [r for r in films if bool(r.labels[Finding.CARDIOMEGALY.value]) == ill]
+            sample = chosen.sample(group, min(most, len(group)))
+            for record in sample:
+                ratio, _ = segmented_ratios(record.image, model)
+                if ratio is not None:
+                    weight = len(group) / len(sample)
+                    yield LabeledRatio(ratio, View(record.view), ill, split == "train", weight)
 
 
-def segmented_ratio(film: Path, model: AnatomyModel) -> float | None:
-    """The ratio on the segmenter's masks; `None` where they cannot be trusted."""
+def segmented_ratios(film: Path, model: AnatomyModel) -> tuple[float | None, float | None]:
+    """The ratio as the measurer takes it, and on the lungs only; `None` where not trusted."""
     study = load_study(film)
     masks, quality = by_region(model.segment(study.frontal.display))
-    return _ratio(measure_thorax(masks, quality=quality), TRUSTED_QUALITY)
+    lungs: dict[Region, Mask] = {
+        region: mask for region, mask in masks.items() if region is not Region.CARDIAC_SILHOUETTE
+    }
+    return (
+        _ratio(measure_thorax(masks, quality=quality), TRUSTED_QUALITY),
+        _ratio(measure_thorax(lungs, quality=quality), TRUSTED_QUALITY),
+    )
 
 
 def fit(measured: Iterable[LabeledRatio]) -> Logistic:
@@ -166,20 +174,23 @@ def _mask(file: Path) -> Mask:
 
 def _print_errors(pairs: list[RatioPair]) -> None:
     people = np.array([pair.people for pair in pairs])
-    both = [(p.segmenter, p.people) for p in pairs if p.segmenter is not None]
-    errors = np.array([segmenter - person for segmenter, person in both])
     print(f"JSRT people-made masks, {len(pairs)} films: ratio {people.mean():.3f}", end=" ")
     print(f"± {people.std():.3f} ({people.min():.3f} to {people.max():.3f})")
-    if not both:
-        print("the segmenter's masks cannot be trusted on any of them")
-        return
-    print(
-        f"segmenter against people, {len(both)} films: mean absolute error "
-        f"{np.abs(errors).mean():.4f}, bias {errors.mean():+.4f}, "
-        f"largest {np.abs(errors).max():.3f}, "
-        f"95 % limits {errors.mean() - 1.96 * errors.std():+.3f} to "
-        f"{errors.mean() + 1.96 * errors.std():+.3f}"
-    )
+    for name, taken in (
+        ("segmenter", [(pair.segmenter, pair.people) for pair in pairs]),
+        ("segmenter's lungs only", [(pair.lungs_only, pair.people) for pair in pairs]),
+    ):
+        errors = np.array([mine - person for mine, person in taken if mine is not None])
+        if not errors.size:
+            print(f"{name}: its masks cannot be trusted on any of them")
+            continue
+        low, high = errors.mean() + np.array([-1.96, 1.96]) * errors.std()
+        print(
+            f"{name} against people, {errors.size} films: mean absolute error "
+            f"{np.abs(errors).mean():.4f}, standard deviation {errors.std():.4f}, "
+            f"bias {errors.mean():+.4f}, largest "
+            f"{np.abs(errors).max():.3f}, 95 % limits {low:+.3f} to {high:+.3f}"
+        )
 
 
 def _print_labels(films: list[LabeledRatio]) -> None:
@@ -210,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", type=Path, help="a folder with other weights")
+    parser.add_argument("--films", type=int, default=FILMS, help="NIH films per split and label")
     parser.add_argument("--split", default="val", choices=("train", "val"))
     given = parser.parse_args()
 
@@ -217,7 +229,7 @@ def main() -> None:
 
     model = AnatomySegmenter.load(given.weights)
     _print_errors(list(people_against_segmenter(given.data, model, given.split)))
-    _print_labels(list(ratios_with_labels(given.data, model)))
+    _print_labels(list(ratios_with_labels(given.data, model, given.films)))
 
 
 if __name__ == "__main__":

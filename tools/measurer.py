@@ -20,12 +20,7 @@ from imaging.thoracic_measurements import (
     measure_thorax,
 )
 from imaging.thorax import STRUCTURES
-from tools.cardiomegaly import (
-    INDIRECT_RATIO_ERROR,
-    RATIO_ERROR,
-    cardiomegaly_polarity,
-    cardiomegaly_probability,
-)
+from tools.cardiomegaly import cardiomegaly_polarity, cardiomegaly_probability, ratio_error
 from tools.contract import ExpertCard, ExpertContext, Role
 from tools.embedded import LICENCE, VERSION, EmbeddedExpert, evidence_ids
 from tools.trust import TRUSTED_QUALITY
@@ -113,11 +108,11 @@ class MeasurerExpert(EmbeddedExpert):
         if found.name != CARDIOTHORACIC_RATIO:
             return plain
         limit = cardiothoracic_threshold(image.view)
-        error = INDIRECT_RATIO_ERROR if item.indirect else RATIO_ERROR
+        error = ratio_error(indirect=item.indirect)
         return plain.model_copy(
             update={
                 "finding": Finding.CARDIOMEGALY,
-                "probability": cardiomegaly_probability(found.value, image.view),
+                "probability": cardiomegaly_probability(found.value, image.view, error),
                 "polarity": cardiomegaly_polarity(found.value, image.view, error),
                 "text": f"{found.value:.2f} ± {error:.2f}; {_limit(image.view, limit)}",
             }

@@ -27,7 +27,7 @@ from findings.evidence import Classification, Evidence, MeasurementEvidence, Pri
 from findings.vocabulary import Certainty, Change, Finding, Polarity, Side
 from imaging.study import Study, View
 from imaging.thoracic_measurements import CARDIOTHORACIC_RATIO
-from tools.cardiomegaly import RATIO_ERROR, cardiomegaly_polarity
+from tools.cardiomegaly import INDIRECT_RATIO_ERROR, cardiomegaly_polarity
 from tools.contract import Expert, ExpertCard, ExpertContext, Role
 from tools.embedded import LICENCE, VERSION, EmbeddedExpert, Once, evidence_ids
 
@@ -36,9 +36,8 @@ SECONDS: Final = 1.0
 MOST_CHARACTERS: Final = 50_000
 """Of a prior report: what lies beyond is not read."""
 
-RATIO_MARGIN: Final = 1.96 * math.sqrt(2.0) * RATIO_ERROR * math.sqrt(math.pi / 2.0)
-"""95 % limit of the difference of two ratios whose errors are normal with this mean absolute
-error."""
+RATIO_MARGIN: Final = 1.96 * math.sqrt(2.0) * INDIRECT_RATIO_ERROR
+"""95 % limit of the difference of two ratios, each with the larger of the measurer's errors."""
 
 UNNUMBERED: Final = "E1"
 

@@ -218,7 +218,7 @@ def test_a_mirrored_chest_swaps_sides() -> None:
 
 
 def test_people_made_masks_give_the_ratios_of_a_screening_population(shared_data: Path) -> None:
-    """JSRT: heart normal by design; the right dome is the higher one in nine of ten people."""
+    """JSRT: the right dome is the higher one in nine of ten people."""
     names = {
         "left_lung": Region.LEFT_LUNG,
         "right_lung": Region.RIGHT_LUNG,
