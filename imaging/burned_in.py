@@ -114,7 +114,9 @@ def _as_letters(found: _Letter, inside: Mask, values: FloatImage) -> list[_Lette
     ink = float(inside.mean())
     if not ratio >= 0.08 or ink < 0.12 or (ink > 0.92 and ratio > 0.4):
         return []
-    if np.percentile(values, 75) - np.percentile(values, 25) > 0.3:
+    # The thin strokes of small letters are blurred into their surroundings.
+    evenness = 0.5 if found.height < 20 else 0.3
+    if np.percentile(values, 75) - np.percentile(values, 25) > evenness:
         return []
     if ratio <= 1.6:
         return [found]
@@ -139,7 +141,31 @@ def _lines(letters: Sequence[_Letter]) -> list[list[_Letter]]:
             lines.append([letter])
         else:
             best.append(letter)
-    return [line for line in lines if _is_text(line)]
+    return [_with_neighbours(line, letters) for line in lines if _is_text(line)]
+
+
+def _with_neighbours(line: Sequence[_Letter], letters: Sequence[_Letter]) -> list[_Letter]:
+    """The line with the short words, initials and digits before, between and after its letters."""
+    height = float(np.median([letter.height for letter in line]))
+    top, bottom = (
+        float(np.median([letter.y0 for letter in line])),
+        float(np.median([letter.y1 for letter in line])),
+    )
+    grown = list(line)
+    beside = [
+        letter
+        for letter in letters
+        if min(bottom, letter.y1) - max(top, letter.y0) >= 0.5 * min(height, letter.height)
+        and letter.height <= 1.8 * height
+    ]
+    reach = 2.5 * height
+    left, right = min(one.x0 for one in line) - reach, max(one.x1 for one in line) + reach
+    while near := [one for one in beside if one.x1 >= left and one.x0 <= right]:
+        beside = [one for one in beside if not (one.x1 >= left and one.x0 <= right)]
+        grown += near
+        left = min(left, min(one.x0 for one in near) - reach)
+        right = max(right, max(one.x1 for one in near) + reach)
+    return grown
 
 
 def _follows(before: _Letter, letter: _Letter) -> bool:
@@ -169,7 +195,7 @@ def _is_text(line: Sequence[_Letter]) -> bool:
 
 
 def _around(line: Sequence[_Letter], scale: float, shape: tuple[int, ...]) -> Box:
-    margin = 0.25 * max(letter.height for letter in line)
+    margin = 0.3 * max(letter.height for letter in line)
     return (
         max(0.0, (min(letter.x0 for letter in line) - margin) / scale),
         max(0.0, (min(letter.y0 for letter in line) - margin) / scale),

@@ -23,12 +23,12 @@ def is_blank(display: FloatImage) -> bool:
     counts, _ = np.histogram(middle[::2, ::2], bins=64, range=(0, 1))
     shares = counts[counts > 0] / counts.sum()
     entropy = -float((shares * np.log2(shares)).sum())
-    return bool(entropy < _LEAST_ENTROPY)
+    return entropy < _LEAST_ENTROPY
 
 
 def is_elongated(display: FloatImage) -> bool:
     """True where one side is more than 2.2 times the other."""
-    return max(display.shape) > _LONGEST * min(display.shape)
+    return bool(max(display.shape) > _LONGEST * min(display.shape))
 
 
 def has_few_levels(display: FloatImage) -> bool:
