@@ -51,7 +51,7 @@ def open_checkpoints(file: Path) -> Iterator[SqliteSaver]:
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(file, check_same_thread=False, timeout=30.0)
-        connection.execute("PRAGMA quick_check(1)").fetchone()
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         connection.execute("PRAGMA secure_delete = ON")
     except (OSError, sqlite3.Error) as error:
         raise ResourceError(

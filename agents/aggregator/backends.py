@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from agents.aggregator.chat_backend import ChatBackend
 from agents.aggregator.contract import RewordingBackend
@@ -50,17 +51,17 @@ def embedded_backend(settings: Settings, patience: float | None = None) -> Rewor
 
     Raises `WeightsError` where its weights have not been pulled.
     """
-    from agents.aggregator.embedded import EmbeddedChatModel
+    from agents.aggregator.embedded import EmbeddedChatModel, load
 
     name = settings.llm.embedded_model
     file = locate(name, settings.cache_dir)
     prompt = load_prompt(EMBEDDED_PROMPT)
     artefact = Manifest.load().entry(name)
-    cores = settings.threads or os.cpu_count() or 1
+    threads = min(settings.threads or os.cpu_count() or 1, MAX_THREADS)
     return ChatBackend(
         EmbeddedChatModel(
             file=file,
-            threads=min(cores, MAX_THREADS),
+            threads=threads,
             max_tokens=prompt.max_tokens,
             timeout_seconds=patience or prompt.seconds_per_sentence,
         ),
@@ -73,6 +74,7 @@ def embedded_backend(settings: Settings, patience: float | None = None) -> Rewor
             licence=artefact.licence,
             sha256=artefact.files[0].sha256 or None,
         ),
+        load=partial(load, file, threads),
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agents.aggregator.contract import RewordingTask
@@ -18,11 +21,27 @@ class ChatBackend:
     """A back end that asks a chat model for one sentence at a time."""
 
     def __init__(
-        self, chat: BaseChatModel, prompt: RewordingPrompt, writer: Writer, model: ModelUse
+        self,
+        chat: BaseChatModel,
+        prompt: RewordingPrompt,
+        writer: Writer,
+        model: ModelUse,
+        load: Callable[[], object] | None = None,
     ) -> None:
-        self._chat, self._prompt = chat, prompt
+        """`load` is what `prepare` does in the background."""
+        self._chat, self._prompt, self._load = chat, prompt, load
         self.writer, self.model = writer, model
         self.max_sentences, self.seconds = prompt.max_sentences, prompt.seconds
+
+    def prepare(self) -> None:
+        """Begin to load in the background."""
+        if self._load is not None:
+            threading.Thread(target=self._attempt_load, name="prepare-llm", daemon=True).start()
+
+    def _attempt_load(self) -> None:
+        if self._load is not None:
+            with suppress(BackendError):  # told at the first sentence
+                self._load()
 
     def reword(self, task: RewordingTask) -> str:
         """The model's sentence, unchecked. Raises `BackendError` where it gives no answer."""

@@ -67,6 +67,10 @@ class RewordingBackend(Protocol):
         """Time that rewording one draft may take in all; what is not done by then stays as is."""
         ...
 
+    def prepare(self) -> None:
+        """Begin to load in the background; what goes wrong shows at the first sentence."""
+        ...
+
     def reword(self, task: RewordingTask) -> str:
         """The sentence in other words. Raises `BackendError`."""
         ...

@@ -6,6 +6,7 @@ from agents.nodes.reported import Run, reported
 from agents.session import identity
 from agents.state import DraftState
 from imaging.study import GateDecision
+from reporting.draft import Writer
 
 
 @reported("load")
@@ -22,9 +23,16 @@ def load(state: DraftState, runtime: Run) -> DraftState:
 
 @reported("gate")
 def gate(state: DraftState, runtime: Run) -> DraftState:
-    """Examine the study."""
+    """Examine the study; once it is let in, the language model may begin to load."""
     session = runtime.context
-    return {"gate": session.services.gate.examine(session.study(state["study"]))}
+    result = session.services.gate.examine(session.study(state["study"]))
+    if (
+        result.decision is not GateDecision.REFUSE
+        and state["request"].aggregator is not Writer.PHRASER
+    ):
+        for backend in session.services.backends:
+            backend.prepare()
+    return {"gate": result}
 
 
 def admitted(state: DraftState) -> bool:

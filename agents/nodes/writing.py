@@ -103,6 +103,7 @@ def write(state: DraftState, runtime: Run) -> DraftState:
             if outcome is not sentence:
                 written = desk.backends[0].writer
                 repairs += attempt.tries > 1
+            if attempt.settled:
                 show_sentence(runtime, "write", section.name, outcome.text)
             sentences.append(outcome)
         sections.append(Section(name=section.name, sentences=tuple(sentences)))

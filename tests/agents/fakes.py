@@ -208,6 +208,10 @@ class ScriptedBackend:
         self.max_sentences = max_sentences
         self.seconds = 5.0
         self.tasks: list[RewordingTask] = []
+        self.prepared = False
+
+    def prepare(self) -> None:
+        self.prepared = True
 
     def reword(self, task: RewordingTask) -> str:
         self.tasks.append(task)

@@ -191,6 +191,27 @@ def test_a_backend_that_fails_is_followed_by_the_next_and_then_by_the_phraser(fi
     assert alone.status is DraftStatus.VERIFIED
 
 
+@pytest.mark.parametrize("script", [faithful, broken, lambda task: "Nonsense."])
+def test_every_sentence_is_shown_once_whatever_the_model_does(
+    film: Path, script: Callable[[RewordingTask], str]
+) -> None:
+    events: list[ProgressEvent] = []
+    backend = ScriptedBackend(script)
+    draft = drafted(film, backend, events=events)
+    shown = [event.sentence for event in events if event.sentence is not None]
+    assert sorted(shown) == sorted(sentence.text for sentence in draft.sentences())
+    assert backend.prepared
+
+
+def test_what_is_not_done_in_time_stays_the_phrasers(film: Path) -> None:
+    backend = ScriptedBackend(faithful)
+    backend.seconds = 0.0
+    draft = drafted(film, backend)
+    assert not backend.tasks
+    assert draft.writer is Writer.PHRASER
+    assert draft.status is DraftStatus.VERIFIED
+
+
 def test_only_so_many_sentences_are_given_and_the_phraser_asks_none(film: Path) -> None:
     backend = ScriptedBackend(faithful, max_sentences=1)
     drafted(film, backend)
