@@ -150,8 +150,8 @@ class _Scope:
                     reached.append(index)
                 continue
             between = range(mention.end, last)
-            if any(place in self._stops for place in between):
-                break
+            if any(place in self._stops for place in between[:-1]):
+                break  # a relative pronoun just before the cue ("which cannot be excluded") is none
             words = [self._words[place] for place in between]
             if not reached:
                 if len(words) > _AFTER_REACH or any(

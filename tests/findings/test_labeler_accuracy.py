@@ -12,13 +12,10 @@ from evaluation.labeler import (
     PADCHEST,
     CorpusReport,
     LabelerReport,
-    Part,
     evaluate_corpus,
-    openi_examples,
-    padchest_examples,
-    part_of,
     reads_exactly,
 )
+from evaluation.report_corpora import Part, openi_examples, padchest_examples, part_of
 from findings.vocabulary import Finding, Language
 
 HARD = Path(__file__).parent / "data" / "negation.jsonl"
