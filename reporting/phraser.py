@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from findings.vocabulary import Finding, Language
+from findings.vocabulary import Finding
 from imaging.study import Source, View
 from reporting.context import MAX_INDICATION_CHARACTERS, ReportContext
 from reporting.draft import Section, SectionName, Sentence
@@ -30,7 +30,7 @@ def phrase_report(ledger: Ledger, context: ReportContext) -> tuple[Section, ...]
     impression = plan_impression(ledger, context.has_prior)
     parts: list[tuple[SectionName, list[Sentence]]] = []
     if context.indication and context.indication.strip():
-        parts.append((SectionName.INDICATION, [_plain(quoted(context.indication, wording))]))
+        parts.append((SectionName.INDICATION, [_plain(_quoted(context.indication, wording))]))
     parts.append((SectionName.TECHNIQUE, [_plain(text) for text in _technique(context)]))
     parts.append((SectionName.COMPARISON, [_plain(_comparison(context))]))
     parts.append((SectionName.FINDINGS, _findings(findings, context, wording)))
@@ -41,7 +41,7 @@ def phrase_report(ledger: Ledger, context: ReportContext) -> tuple[Section, ...]
     return _numbered(parts)
 
 
-def quoted(indication: str, wording: Wording) -> str:
+def _quoted(indication: str, wording: Wording) -> str:
     """The indication as it was given: one line, bounded, without control characters."""
     printable = "".join(c if c.isprintable() else " " for c in indication)
     text = " ".join(printable.split())
@@ -106,8 +106,3 @@ def _numbered(parts: Sequence[tuple[SectionName, Sequence[Sentence]]]) -> tuple[
             numbered.append(sentence.model_copy(update={"id": f"S{number}"}))
         sections.append(Section(name=name, sentences=tuple(numbered)))
     return tuple(sections)
-
-
-def phrase_statement(statement: Statement, language: Language, seed: int = 0) -> str:
-    """The text of one planned statement."""
-    return Wording(language, seed).sentence(statement)

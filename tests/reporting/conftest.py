@@ -129,14 +129,14 @@ def normal_ledger() -> Ledger:
 
 def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
     """A filled circle; centre as fractions of height and width, radius as one of height."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
     away = (rows - centre[0] * shape[0]) ** 2 + (columns - centre[1] * shape[1]) ** 2
     return away <= (radius * shape[0]) ** 2
 
 
 def film_of(height: int, width: int) -> StudyImage:
     """A smooth grey picture with a texture, of any size."""
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    rows, columns = np.ogrid[:height, :width]
     display = 0.5 + 0.3 * np.sin(rows / height * 7) * np.cos(columns / width * 5)
     return StudyImage(display=display.astype(np.float32), view=View.PA)
 
