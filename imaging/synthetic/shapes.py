@@ -105,7 +105,8 @@ def stretch_heart(outlines: Outlines, cardiothoracic_ratio: float) -> Outlines:
     """Scale the heart's width about its own middle to meet the ratio; inner lung borders follow.
 
     A lung point moves as far as the heart border of its level does at the border, and less and
-    less towards the chest wall, which stays.
+    less towards the chest wall, which stays. Where a gap is left beside the lower heart, the lung
+    closes it: what borders the lung there on a film is the heart.
     """
     heart = outlines.heart
     factor = cardiothoracic_ratio / outlines.cardiothoracic_ratio
@@ -120,7 +121,12 @@ def stretch_heart(outlines: Outlines, cardiothoracic_ratio: float) -> Outlines:
         share = np.clip((wall - lung[:, 0]) / np.where(edge == wall, 1.0, wall - edge), 0.0, 1.0)
         above = np.clip((heart[:, 1].min() - lung[:, 1]) / 0.08, 0.0, 1.0)
         drag = (factor - 1.0) * (edge - pivot) * share**1.5 * (1.0 - above)
-        return np.column_stack([lung[:, 0] + drag, lung[:, 1]])
+        x = lung[:, 0] + drag
+        inner = np.arange(len(lung)) >= LUNG_ARCS[0] + LUNG_ARCS[1]
+        tall = float(np.ptp(heart[:, 1]))
+        beside = np.clip((lung[:, 1] - heart[:, 1].min() - 0.15 * tall) / (0.25 * tall), 0.0, 1.0)
+        gap = np.maximum(side * (x - _border(stretched, level, side)), 0.0)
+        return np.column_stack([x - side * gap * beside * inner, lung[:, 1]])
 
     return replace(
         outlines,

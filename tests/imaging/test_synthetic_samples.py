@@ -9,6 +9,9 @@ import pydicom
 import pytest
 from PIL import Image
 
+from findings.errors import WeightsError
+from imaging.gate import examine_path
+from imaging.study import GateDecision
 from imaging.synthetic import SampleTruth, generate
 from imaging.synthetic.shipped import SHIPPED
 
@@ -31,6 +34,16 @@ def test_a_shipped_sample_is_complete_and_small(name: str) -> None:
     assert pixels.shape == (truth.size, truth.size)
     with Image.open(png) as picture:
         assert np.array_equal(np.asarray(picture), pixels >> 4)
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_the_input_gate_objects_to_nothing_but_the_mark(name: str) -> None:
+    try:
+        result = examine_path(FOLDER / f"{name}.dcm")
+    except WeightsError:
+        pytest.skip("the input gate's weights are absent")
+    assert result.decision is not GateDecision.REFUSE
+    assert {reason.code for reason in result.reasons} <= {"burned_in_text"}
 
 
 def test_a_shipped_sample_can_be_drawn_again() -> None:
