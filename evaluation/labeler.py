@@ -84,8 +84,10 @@ class LabelerReport(Frozen):
         return "\n".join(_markdown(self))
 
 
-def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport:
-    """Measure the labeler.
+def evaluate_labeler(
+    wheel: Path, negation: Path | None = None, *, plain: bool = False
+) -> LabelerReport:
+    """Measure the labeler; `plain`: without the conventions of the corpora (`Corpus`).
 
     Raises:
         ReportError: the wheel or the negation set cannot be read.
@@ -99,7 +101,10 @@ def evaluate_labeler(wheel: Path, negation: Path | None = None) -> LabelerReport
         ) from error
     corpora = tuple(
         evaluate_corpus(corpus, part, examples)
-        for corpus, examples in ((PADCHEST, padchest), (OPENI, openi))
+        for corpus, examples in (
+            (PADCHEST.plain() if plain else PADCHEST, padchest),
+            (OPENI.plain() if plain else OPENI, openi),
+        )
         for part in Part
     )
     return LabelerReport(
@@ -121,7 +126,7 @@ def evaluate_corpus(corpus: Corpus, part: Part, examples: Sequence[Example]) -> 
         claims = [claim for sentence in sentences for claim in sentence.claims]
         reference = corpus.classes(example.findings)
         found = predicted(sentences, corpus, scored)
-        if not reference and example.labels:
+        if not reference and corpus.normal_stands_alone:
             found -= {Finding.NO_FINDING}
         for finding in reference | found:
             hit = finding in reference and finding in found
@@ -169,7 +174,7 @@ def predicted(
 
 def _unmapped(corpus: Corpus, examples: Sequence[Example]) -> tuple[UnmappedLabel, ...]:
     labels = Counter(label for example in examples for label in example.labels)
-    if corpus is PADCHEST:
+    if corpus.name == PADCHEST.name:
         return unmapped_labels(Dataset.PADCHEST, labels)
     terms: Counter[str] = Counter()
     for tag, count in labels.items():
@@ -219,6 +224,12 @@ class Corpus(NamedTuple):
     """Findings that its labels do not separate from another one."""
     drops_explained: bool
     """Whether a density is left unlabelled where its sentence says what it is."""
+    normal_stands_alone: bool = False
+    """Whether "normal" is left out beside any other label, such as "unchanged"."""
+
+    def plain(self) -> Corpus:
+        """The corpus without its conventions: every finding for itself."""
+        return Corpus(self.name, {}, drops_explained=False)
 
     def classes(self, findings: frozenset[Finding]) -> frozenset[Finding]:
         """Findings as this corpus names them."""
@@ -239,6 +250,7 @@ PADCHEST: Final = Corpus(
     name="PadChest",
     classes_of={Finding.LUNG_TUMOR: Finding.MASS},
     drops_explained=True,
+    normal_stands_alone=True,
 )
 OPENI: Final = Corpus(
     name="Open-i",
@@ -322,6 +334,7 @@ def _markdown(report: LabelerReport) -> Iterator[str]:
         yield ""
         yield f"### {corpus.corpus}, {corpus.part.value} part"
         yield ""
+        yield from _unmapped_line(corpus)
         yield "| finding | in reference | precision | recall | F1 |"
         yield "|---|---|---|---|---|"
         for label in corpus.labels:
@@ -333,14 +346,21 @@ def _markdown(report: LabelerReport) -> Iterator[str]:
             )
 
 
+def _unmapped_line(corpus: CorpusReport) -> Iterator[str]:
+    labels = [f"{label.label or '(none)'} {label.count}" for label in corpus.unmapped]
+    yield f"Labels that stand for no finding: {', '.join(labels) or 'none'}."
+    yield ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; the command line of `python -m evaluation.labeler`."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.labeler", description=__doc__)
     parser.add_argument("--wheel", type=Path, required=True, help="the torchxrayvision wheel")
     parser.add_argument("--negation", type=Path, help="JSON lines of hard sentences")
     parser.add_argument("--json", type=Path, help="also write the report here")
+    parser.add_argument("--plain", action="store_true", help="without the corpora's conventions")
     options = parser.parse_args(arguments)
-    report = evaluate_labeler(options.wheel, options.negation)
+    report = evaluate_labeler(options.wheel, options.negation, plain=options.plain)
     sys.stdout.write(report.markdown() + "\n")
     if options.json is not None:
         options.json.write_text(report.model_dump_json(indent=1), "utf-8")

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Final
 
 from findings.attributes import Attributes, attributes
+from findings.catalogue import ancestors
 from findings.claims import Frozen, LabeledClaim
 from findings.lexicon import Cue, Lexicon, Match, MeasureName, Place, Statement, load_lexicon
 from findings.measures import Quantity, quantities
@@ -276,10 +277,14 @@ def _state(
 def _refined(claims: list[LabeledClaim]) -> Iterator[LabeledClaim]:
     """The claims of a sentence, with general findings made exact by what the sentence adds.
 
-    A fracture of the ribs is a rib fracture; a nodule that is the nipple is a pseudonodule.
+    A fracture of the ribs is a rib fracture; a nodule that is the nipple is a pseudonodule; the
+    leads of a pacemaker are not another device.
     """
     nipple = any(claim.finding is Finding.NIPPLE_SHADOW and claim.present for claim in claims)
+    devices = {c.polarity for c in claims if Finding.SUPPORT_DEVICE in ancestors(c.finding)}
     for claim in claims:
+        if claim.finding is Finding.SUPPORT_DEVICE and claim.polarity in devices:
+            continue
         exact = _EXACT.get((claim.finding, claim.region))
         if exact is not None:
             yield claim.model_copy(update={"finding": exact, "region": None})

@@ -86,6 +86,23 @@ class Match(NamedTuple):
     meaning: Meaning
 
 
+class WordSet(NamedTuple):
+    """Words, and beginnings of words (`lev*`)."""
+
+    exact: frozenset[str]
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: list[str]) -> WordSet:
+        """The set of a list as it stands in the lexicon."""
+        beginnings = tuple(word[:-1] for word in words if word.endswith("*"))
+        return cls(frozenset(word for word in words if not word.endswith("*")), beginnings)
+
+    def holds(self, word: str) -> bool:
+        """True for a word of the set."""
+        return word in self.exact or word.startswith(self.beginnings)
+
+
 class _Node:
     __slots__ = ("edges", "gap", "meanings")
 
@@ -111,9 +128,9 @@ class Lexicon:
         self.other: Final = frozenset(words["other_headings"])
         self.conjunctions: Final = frozenset(words["conjunctions"])
         self.denying_links: Final = frozenset(words["denying_links"])
-        self.breaks: Final = frozenset(words["breaks"])
+        self.breaks: Final = WordSet.of(words["breaks"])
         self.carriers: Final = frozenset(words["carriers"])
-        self.sizes: Final = frozenset(words["sizes"])
+        self.sizes: Final = WordSet.of(words["sizes"])
         self.exceptions: Final = frozenset(words["exceptions"])
         self.list_links: Final = self.conjunctions | self.alternatives | self.denying_links
         self.paired: Final = frozenset(words["paired"])
@@ -161,7 +178,7 @@ class Lexicon:
 
     def _add(self, patterns: list[str], meaning: Meaning) -> None:
         for pattern in patterns:
-            words = pattern.split()
+            words = [word for word in pattern.split() if word.rstrip("?") not in self.fillers]
             choices = [(word[:-1], None) if word.endswith("?") else (word,) for word in words]
             for chosen in product(*choices):
                 node = self._root

@@ -196,7 +196,7 @@ class _Scope:
             return joined or alternative or ("," in words and self._alternative_later(mention.end))
         if not words:
             return True
-        if any(word in self._lexicon.breaks for word in words):
+        if any(self._lexicon.breaks.holds(word) for word in words):
             return False
         if alternative or any(word in self._lexicon.denying_links for word in words):
             return True
@@ -208,8 +208,9 @@ class _Scope:
         """After a comma or "and": false where a statement of its own begins."""
         if self._alternative_later(mention.end):
             return True
-        own_size = any(word in self._lexicon.sizes for word in words)
+        own_size = any(self._lexicon.sizes.holds(word) for word in words)
         following = self._words[mention.end : mention.end + 2]
+        own_size = own_size or any(self._lexicon.sizes.holds(word) for word in following[:1])
         following += self._words[mention.start : mention.end]
         own_verb = any(word in self._lexicon.verbs for word in following)
         return not own_size and not (own_verb and "," in words)
@@ -226,7 +227,7 @@ class _Scope:
     def _is_list_link(self, words: Sequence[str]) -> bool:
         if len(words) > 5 or not words:
             return False
-        if any(word in self._lexicon.verbs or word in self._lexicon.breaks for word in words):
+        if any(word in self._lexicon.verbs or self._lexicon.breaks.holds(word) for word in words):
             return False
         return any(
             word == ","
