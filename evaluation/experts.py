@@ -45,7 +45,7 @@ _REGION_OF = {
 
 
 class OverlapScore(Frozen):
-    """Dice of one structure in one source, at the masks' own resolution."""
+    """Dice of one structure in one source, at the images' own resolution."""
 
     source: str
     structure: str = Field(description="a structure, or both_lungs for the union")
@@ -63,6 +63,15 @@ class CardiothoracicScore(Frozen):
     not_measurable: int
     mean_absolute_error: float
     bias: float = Field(description="mean of (segmenter - drawn)")
+
+
+class SegmenterScore(Frozen):
+    """The anatomy segmenter on all sources that are there."""
+
+    version: str
+    overlap: tuple[OverlapScore, ...]
+    cardiothoracic: CardiothoracicScore | None
+    median_seconds: float | None = Field(description="for one image, files not counted")
 
 
 class FindingScore(Frozen):
@@ -85,6 +94,7 @@ class FindingScore(Frozen):
 class ClassifierScore(Frozen):
     """All findings of the classifier on the NIH folder."""
 
+    version: str
     images: int
     patients: int
     mean_auc: float | None
@@ -123,12 +133,8 @@ class ExpertReport(Frozen):
     """
 
     split: Literal["val", "all"]
-    segmenter_version: str
-    classifier_version: str
-    overlap: tuple[OverlapScore, ...]
-    cardiothoracic: CardiothoracicScore | None
+    anatomy: SegmenterScore
     classifier: ClassifierScore | None
-    segmenter_median_seconds: float | None
 
     def markdown(self) -> str:
         """The report as tables."""
@@ -141,9 +147,9 @@ class ExpertReport(Frozen):
         lines += [
             f"| {o.source} | {o.structure} | {o.images} | {o.mean:.3f} | {o.median:.3f} "
             f"| {o.worst_twentieth:.3f} |"
-            for o in self.overlap
+            for o in self.anatomy.overlap
         ]
-        if (ratio := self.cardiothoracic) is not None:
+        if (ratio := self.anatomy.cardiothoracic) is not None:
             lines += [
                 "",
                 f"Cardiothoracic ratio ({ratio.source}, {ratio.images} images, "
@@ -162,6 +168,18 @@ def evaluate_experts(data: Path, split: Literal["val", "all"] = "val") -> Expert
         WeightsError: the shipped weights are missing or damaged.
     """
     segmenter, classifier = AnatomySegmenter.load(), FindingClassifier.load()
+    anatomy = evaluate_segmenter(data, split, segmenter)
+    return ExpertReport(
+        split=split,
+        anatomy=anatomy,
+        classifier=evaluate_classifier(data, split, segmenter, classifier),
+    )
+
+
+def evaluate_segmenter(
+    data: Path, split: Literal["val", "all"], segmenter: AnatomySegmenter
+) -> SegmenterScore:
+    """Hold the segmenter's masks against the drawn ones of every source that is there."""
     scores: dict[tuple[str, str], list[float]] = {}
     ratios: list[tuple[float | None, float]] = []
     seconds: list[float] = []
@@ -177,10 +195,8 @@ def evaluate_experts(data: Path, split: Literal["val", "all"] = "val") -> Expert
             truth = _cardiothoracic_ratio({s: drawn[_MASK_OF[s]] for s in _REGION_OF})
             if truth is not None:
                 ratios.append((_cardiothoracic_ratio(found.masks), truth))
-    return ExpertReport(
-        split=split,
-        segmenter_version=segmenter.config.version,
-        classifier_version=classifier.config.version,
+    return SegmenterScore(
+        version=segmenter.config.version,
         overlap=tuple(
             OverlapScore(
                 source=source,
@@ -193,8 +209,7 @@ def evaluate_experts(data: Path, split: Literal["val", "all"] = "val") -> Expert
             for (source, structure), values in sorted(scores.items())
         ),
         cardiothoracic=_cardiothoracic_score(ratios),
-        classifier=_classifier_score(data, split, segmenter, classifier),
-        segmenter_median_seconds=float(np.median(seconds)) if seconds else None,
+        median_seconds=float(np.median(seconds)) if seconds else None,
     )
 
 
@@ -256,19 +271,21 @@ def _cardiothoracic_score(ratios: list[tuple[float | None, float]]) -> Cardiotho
     )
 
 
-def _classifier_score(
+def evaluate_classifier(
     data: Path,
     split: Literal["val", "all"],
     segmenter: AnatomySegmenter,
     classifier: FindingClassifier,
 ) -> ClassifierScore | None:
+    """Judge the NIH images as a draft does; None where there are none."""
     records = [record for record in read_nih(data) if _wanted(record.split, split)]
     if not records:
         return None
     outputs = []
     for record in records:
         display = read_display(record.image)
-        outputs.append(classifier.classify(display, segmenter.segment(display).lung_box()))
+        lungs = segmenter.segment(display).lung_box() if classifier.sees_lungs else None
+        outputs.append(classifier.classify(display, lungs))
     findings = [Finding(name) for name in NIH_COLUMNS]
     logits = np.array([[output.logit[f] for f in findings] for output in outputs])
     probability = np.array([[output.probability[f] for f in findings] for output in outputs])
@@ -294,6 +311,7 @@ def _classifier_score(
         if score.cross_fitted_calibration_error is not None
     ]
     return ClassifierScore(
+        version=classifier.config.version,
         images=len(records),
         patients=len(np.unique(patients)),
         mean_auc=float(np.mean(measured)) if measured else None,

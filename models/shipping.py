@@ -41,12 +41,16 @@ def file_sha256(path: Path) -> str:
 
 
 def write_network(folder: Path, weights: dict[str, Tensor], config: Config) -> Config:
-    """Write weights (floating point as float16) and config; gives the config with the checksum."""
+    """Write weights and config; gives the config with the checksum.
+
+    Parameters are stored as float16. The running statistics of normalisation stay float32, since
+    their variances come near float16's upper end.
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     halves = {
-        name: (value.half() if value.dtype.is_floating_point else value).contiguous().clone()
+        name: (value.half() if _may_be_halved(name, value) else value).contiguous().clone()
         for name, value in weights.items()
     }
     unfinished = folder / f"{WEIGHTS}.unfinished"
@@ -57,6 +61,11 @@ def write_network(folder: Path, weights: dict[str, Tensor], config: Config) -> C
     draft.write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(folder / CONFIG)
     return complete
+
+
+def _may_be_halved(name: str, value: Tensor) -> bool:
+    statistic = name.endswith(("running_mean", "running_var"))
+    return value.dtype.is_floating_point and not statistic
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from findings.vocabulary import Finding
 from models.calibration import OperatingPoints, PlattScale
+from models.classifier.cropping import View
 from models.shipping import NetworkConfig
 
 
@@ -17,7 +18,7 @@ class MemberConfig(_Frozen):
     """One network of the ensemble."""
 
     size: int = Field(description="side of the square that the network sees")
-    cut_to_lungs: bool = Field(description="whether it sees the box around the lungs")
+    views: tuple[View, ...] = Field(min_length=1, description="its logit is their mean")
 
 
 class FindingConfig(_Frozen):

@@ -1,11 +1,20 @@
-"""The box that the classifier sees: the lungs with a margin, or the whole image."""
+"""What the classifier sees: the box around the lungs with a margin, or the whole image."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.data.augmentation import box_grids, sample
+
+
+class View(StrEnum):
+    """A part of the image that a network is shown."""
+
+    LUNGS = "lungs"
+    WHOLE = "whole"
 
 
 def widen(boxes: Tensor, margin: float) -> Tensor:
@@ -18,6 +27,25 @@ def widen(boxes: Tensor, margin: float) -> Tensor:
     return (boxes + torch.cat([-across, -down, across, down], dim=1)).clamp(0.0, 1.0)
 
 
-def cut(images: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Cut ``boxes`` out of ``(batch, 1, height, width)`` images, to ``(batch, 1, size, size)``."""
-    return sample(images, box_grids(boxes, size))
+def view_logits(
+    network: nn.Module,
+    images: Tensor,
+    lungs: Tensor,
+    views: tuple[View, ...],
+    size: int,
+    margin: float,
+) -> Tensor:
+    """Mean logits over the views, each also mirrored.
+
+    ``images`` is ``(batch, 1, height, width)`` in [0, 1]; ``lungs`` are the boxes around the
+    lungs, ``(batch, 4)`` in shares of the image, the whole image where they were not found.
+    """
+    whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(lungs)
+    shown = []
+    for view in views:
+        boxes = widen(lungs, margin) if view is View.LUNGS else whole
+        cut = sample(images, box_grids(boxes, size))
+        shown += [cut, cut.flip(-1)]
+    batch = torch.cat(shown).contiguous(memory_format=torch.channels_last)
+    logits: Tensor = network(batch)
+    return logits.view(len(shown), len(images), -1).mean(dim=0)

@@ -15,8 +15,8 @@ from findings.errors import StudyError
 from findings.vocabulary import Finding
 from models.calibration import OperatingPoint, OperatingPoints
 from models.classifier.config import ClassifierConfig
-from models.classifier.cropping import cut, widen
-from models.classifier.network import FindingNetwork, mirrored_mean
+from models.classifier.cropping import View, view_logits
+from models.classifier.network import FindingNetwork
 from models.preprocessing import to_square
 from models.shipping import SHIPPED, load_weights, read_config
 
@@ -50,6 +50,11 @@ class FindingClassifier:
         self.config = config
         self._members = members.eval()
 
+    @property
+    def sees_lungs(self) -> bool:
+        """Whether a member looks at the lungs alone, so that a lung box makes a difference."""
+        return any(View.LUNGS in member.views for member in self.config.members)
+
     @classmethod
     def load(cls, folder: Path | None = None) -> FindingClassifier:
         """Load the shipped weights, or those in ``folder``.
@@ -70,8 +75,8 @@ class FindingClassifier:
 
         ``display`` is float32 ``(height, width)`` in [0, 1], bright where the chest is dense,
         upright. ``lung_box`` is the box around both lungs in pixels (x_min, y_min, x_max, y_max),
-        as :meth:`models.segmenter.inference.AnatomyMasks.lung_box` gives it; without it the whole
-        image is judged, a little less well.
+        as :meth:`models.segmenter.inference.AnatomyMasks.lung_box` gives it. Without it the whole
+        image takes its place; where no member `sees_lungs` it makes no difference.
 
         Raises:
             StudyError: the array is not such an image, or the box is not within it.
@@ -80,13 +85,14 @@ class FindingClassifier:
         square = to_square(display, self.config.cache_size)[None, None]
         height, width = display.shape
         box = _share_of_image(lung_box, height, width)
-        boxes = widen(torch.tensor([box], dtype=torch.float32), self.config.box_margin)
-        whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        lungs = torch.tensor([box], dtype=torch.float32)
         with torch.inference_mode():
             logits = torch.stack(
                 [
-                    mirrored_mean(network, cut(square, boxes if m.cut_to_lungs else whole, m.size))
-                    for network, m in zip(self._members, self.config.members, strict=True)
+                    view_logits(
+                        network, square, lungs, member.views, member.size, self.config.box_margin
+                    )
+                    for network, member in zip(self._members, self.config.members, strict=True)
                 ]
             )
         values = logits.mean(dim=0)[0].double().numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from models.blocks import PoolingHead, early_layers, feature_trunk, normalise
@@ -36,9 +35,3 @@ class FindingNetwork(nn.Module):
         features = self.trunk.forward_features(normalise(images))  # type: ignore[operator]
         logits: Tensor = self.head(features)
         return logits
-
-
-def mirrored_mean(network: nn.Module, images: Tensor) -> Tensor:
-    """Mean logits over the images and their mirror images."""
-    both: Tensor = network(torch.cat([images, images.flip(-1)]))
-    return both.view(2, len(images), -1).mean(dim=0)

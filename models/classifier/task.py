@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.classifier.cropping import cut, widen
-from models.classifier.network import FindingNetwork, mirrored_mean
+from models.classifier.cropping import view_logits, widen
+from models.classifier.network import FindingNetwork
 from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
 from models.data.finding_cache import FINDINGS, WHOLE_IMAGE, FindingArrays
 from models.data.records import Split
@@ -99,14 +99,13 @@ def member_logits(
     box_margin: float,
     batch_size: int = 32,
 ) -> NDArray[np.float64]:
-    """Logits ``(images, findings)``, the mean over image and mirror image."""
+    """Logits ``(images, findings)``, the mean over the member's views and their mirror images."""
     found = []
     for start in range(0, len(indices), batch_size):
         part = indices[start : start + batch_size]
         images = torch.from_numpy(arrays.images[part]).float().div(255)[:, None]
-        boxes = widen(torch.from_numpy(arrays.boxes[part]), box_margin)
-        if not member.cut_to_lungs:
-            boxes = torch.tensor(WHOLE_IMAGE).expand(len(part), 4)
+        lungs = torch.from_numpy(arrays.boxes[part])
         with torch.inference_mode():
-            found.append(mirrored_mean(network, cut(images, boxes, member.size)).double().numpy())
+            logits = view_logits(network, images, lungs, member.views, member.size, box_margin)
+        found.append(logits.double().numpy())
     return np.concatenate(found)

@@ -39,19 +39,26 @@ class FindingArrays:
 
 
 def load_findings(
-    records: list[FindingRecord], size: int, segmenter: AnatomySegmenter, folder: Path | None
+    records: list[FindingRecord], size: int, segmenter: AnatomySegmenter | None, folder: Path | None
 ) -> FindingArrays:
-    """Decode, resize and find the lungs, or take what an earlier call left in ``folder``.
+    """Decode and resize, or take what an earlier call left in ``folder``.
 
+    With a segmenter the lungs are found; without one every box is the whole image.
     The cache of images is keyed by ids and size, that of boxes also by the segmenter's
     weights.
     """
     ids = [f"{record.source}/{record.image_id}" for record in records]
-    boxes_key = cache_key(str(size), segmenter.config.weights_sha256, *ids)
     images = cached(
         folder, f"findings-{cache_key(str(size), *ids)}-images", lambda: _decode(records, size)
     )
-    boxes = cached(folder, f"findings-{boxes_key}-boxes", lambda: _lung_boxes(images, segmenter))
+    boxes = np.tile(np.array(WHOLE_IMAGE, dtype=np.float32), (len(records), 1))
+    if segmenter is not None:
+        weights = segmenter.config.weights_sha256
+        boxes = cached(
+            folder,
+            f"findings-{cache_key(str(size), weights, *ids)}-boxes",
+            lambda: _lung_boxes(images, segmenter),
+        )
     _, patients = np.unique([f"{r.source}/{r.patient}" for r in records], return_inverse=True)
     return FindingArrays(
         images=images,

@@ -12,6 +12,7 @@ from findings.errors import SettingsError, StudyError
 from findings.vocabulary import Finding
 from models.calibration import choose_operating_points, fit_platt
 from models.classifier.config import ClassifierConfig, FindingConfig, MemberConfig
+from models.classifier.cropping import View
 from models.classifier.network import FindingNetwork
 from models.classifier.task import ClassifierTask, member_logits
 from models.data.augmentation import AugmentationSettings
@@ -34,7 +35,8 @@ def train_classifier(
 ) -> Path:
     """Train every member, calibrate their mean on the validation split, write ``out/weights``.
 
-    The shipped anatomy segmenter finds the lungs. See :func:`models.training.run.train`.
+    The shipped anatomy segmenter finds the lungs where a member is to see them. See
+    :func:`models.training.run.train`.
     """
     settings = preset.classifier
     if settings is None:
@@ -42,8 +44,17 @@ def train_classifier(
     records = [record for record in read_nih(data) if not record.note]
     if not any(record.split is Split.TRAIN for record in records):
         raise StudyError("the data folder holds no NIH radiograph to train on")
+    for finding in FINDINGS:
+        seen = {r.labels[finding] for r in records if r.split is Split.VAL}
+        if seen != {0, 1}:
+            raise StudyError(
+                f"the validation rows hold no image with or none without {finding}, so it cannot "
+                "be calibrated: give a larger validation split"
+            )
     torch.set_num_threads(preset.loop.threads)
-    arrays = load_findings(records, settings.cache_size, AnatomySegmenter.load(), out / "cache")
+    cutting = any(View.LUNGS in member.views for member in settings.members)
+    segmenter = AnatomySegmenter.load() if cutting else None
+    arrays = load_findings(records, settings.cache_size, segmenter, out / "cache")
     validation = arrays.of(Split.VAL)
     weights: dict[str, Tensor] = {}
     logits = []
@@ -80,8 +91,7 @@ def train_classifier(
         cache_size=settings.cache_size,
         box_margin=settings.box_margin,
         members=tuple(
-            MemberConfig(size=member.size, cut_to_lungs=member.cut_to_lungs)
-            for member in settings.members
+            MemberConfig(size=member.size, views=member.views) for member in settings.members
         ),
         findings={
             Finding(finding): FindingConfig(

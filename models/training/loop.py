@@ -218,7 +218,8 @@ class TrainingLoop:
             metrics = self.task.validate(self.network)
         self.network.load_state_dict(raw)
         entry = Validation(self.step, loss, time.monotonic() - started, metrics)
-        if metrics[self.task.best_metric] > self.outcome.best_value:
+        better = metrics[self.task.best_metric] > self.outcome.best_value
+        if better or self.outcome.best_step < 0:
             self.outcome.best_value = metrics[self.task.best_metric]
             self.outcome.best_step = self.step
             self.outcome.best_weights = {

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from findings.errors import SettingsError
+from models.classifier.cropping import View
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -70,6 +71,9 @@ class SegmenterPreset(_Settings):
     outline_margin: int = Field(
         default=0, ge=0, description="pixels on each side of the other sources' lung outlines"
     )
+    borrowed_look_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of images shown with another image's look"
+    )
     folders: tuple[str, ...] = ("jsrt", "openist", "gbseg", "tb")
 
 
@@ -81,9 +85,11 @@ class MemberPreset(_Settings):
     seed: int = 0
 
     @property
-    def cut_to_lungs(self) -> bool:
-        """Whether the network is meant to see the box around the lungs."""
-        return self.whole_image_share < 0.5
+    def views(self) -> tuple[View, ...]:
+        """What the network is shown at inference: what it was trained on."""
+        lungs = (View.LUNGS,) if self.whole_image_share < 1 else ()
+        whole = (View.WHOLE,) if self.whole_image_share > 0 else ()
+        return lungs + whole
 
 
 class ClassifierPreset(_Settings):
