@@ -39,6 +39,7 @@ MIN_FILM_WIDTH = 420
 
 _LUNGS = (Region.LEFT_LUNG, Region.RIGHT_LUNG, Region.LUNGS)
 _OUTLINED = (*_LUNGS, Region.CARDIAC_SILHOUETTE)
+_DRAWN_MEASUREMENTS = frozenset({"cardiothoracic_ratio"})
 """Regions whose own outline is drawn, so that a finding there needs no box."""
 
 
@@ -179,11 +180,16 @@ def _draw_side_markers(draw: ImageDraw, film: Film, draft: Draft, placer: LabelP
 def _draw_measurements(
     draw: ImageDraw, film: Film, draft: Draft, placer: LabelPlacer
 ) -> list[tuple[Rectangle, str]]:
-    """Measured lines with end ticks; returns the last line of each, with its name and value."""
+    """The lines of the measurements that bear on the report, with end ticks.
+
+    Returns the last line of each, with its name and value; the panel lists all measurements.
+    """
     colour = ANATOMY["measurement"]
     named_lines: list[tuple[Rectangle, str]] = []
     for item in draft.evidence:
         if not isinstance(item, MeasurementEvidence) or item.image != 0:
+            continue
+        if item.measurement.name not in _DRAWN_MEASUREMENTS:
             continue
         points = [film.point(x, y) for x, y in item.landmarks]
         extent: Rectangle | None = None
