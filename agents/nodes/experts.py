@@ -60,7 +60,10 @@ def experts(state: DraftState, runtime: Run) -> DraftState:
 
 
 def ready(state: DraftState, experts: Mapping[Role, Expert]) -> list[Role]:
-    """Roles that have not answered and whose needs have, in the order of roles."""
+    """Roles that have not answered and may begin, in the order of roles.
+
+    What a role needs must have answered with evidence; what it only uses, in any way at all.
+    """
     answered = state.get("outputs", {})
     return [
         role
@@ -68,6 +71,7 @@ def ready(state: DraftState, experts: Mapping[Role, Expert]) -> list[Role]:
         if role in experts
         and role.value not in answered
         and all(_answers(need, answered) for need in experts[role].card.needs)
+        and all(use.value in answered for use in experts[role].card.uses if use in experts)
     ]
 
 
@@ -118,9 +122,9 @@ def _run(chosen: Expert, session: Session, state: DraftState) -> tuple[Evidence,
     outputs = state.get("outputs", {})
     given = numbered(
         item
-        for need in chosen.card.needs
-        if need.value in outputs
-        for item in outputs[need.value].evidence
+        for role in (*chosen.card.needs, *chosen.card.uses)
+        if role.value in outputs
+        for item in outputs[role.value].evidence
     )
     context = ExpertContext(
         language=state["request"].language.value, seed=state["request"].seed, evidence=given
