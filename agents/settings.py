@@ -58,6 +58,9 @@ class LlmSettings(_Group):
     model: str = "readingroom"
     api_key: str = "none"
     timeout_seconds: float = Field(default=60.0, gt=0)
+    embedded_seconds: float = Field(
+        default=5.0, gt=0, description="time for rewording one draft; the rest stays as phrased"
+    )
     max_repairs: int = Field(default=2, ge=0, le=5)
 
 

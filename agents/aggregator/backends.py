@@ -46,11 +46,8 @@ def choose_backends(
         return served, (warning,)
 
 
-def embedded_backend(settings: Settings, patience: float | None = None) -> RewordingBackend:
-    """The model in this process, with `patience` seconds for a sentence instead of the prompt's.
-
-    Raises `WeightsError` where its weights have not been pulled.
-    """
+def embedded_backend(settings: Settings) -> RewordingBackend:
+    """The model in this process. Raises `WeightsError` where its weights have not been pulled."""
     from agents.aggregator.embedded import EmbeddedChatModel, load
 
     name = settings.llm.embedded_model
@@ -63,7 +60,6 @@ def embedded_backend(settings: Settings, patience: float | None = None) -> Rewor
             file=file,
             threads=threads,
             max_tokens=prompt.max_tokens,
-            timeout_seconds=patience or prompt.seconds_per_sentence,
         ),
         prompt,
         Writer.EMBEDDED,
@@ -74,6 +70,7 @@ def embedded_backend(settings: Settings, patience: float | None = None) -> Rewor
             licence=artefact.licence,
             sha256=artefact.files[0].sha256 or None,
         ),
+        seconds=settings.llm.embedded_seconds,
         load=partial(load, file, threads),
     )
 
@@ -93,4 +90,5 @@ def served_backend(settings: Settings) -> RewordingBackend:
         max_retries=0,
     )
     use = ModelUse(role="aggregator", name=llm.model, version="served", licence="as served")
-    return ChatBackend(chat, load_prompt(SERVED_PROMPT), Writer.VLLM, use)
+    prompt = load_prompt(SERVED_PROMPT)
+    return ChatBackend(chat, prompt, Writer.VLLM, use, seconds=llm.timeout_seconds)

@@ -26,12 +26,13 @@ class ChatBackend:
         prompt: RewordingPrompt,
         writer: Writer,
         model: ModelUse,
+        seconds: float,
         load: Callable[[], object] | None = None,
     ) -> None:
-        """`load` is what `prepare` does in the background."""
+        """`seconds` is for one draft; `load` is what `prepare` does in the background."""
         self._chat, self._prompt, self._load = chat, prompt, load
         self.writer, self.model = writer, model
-        self.max_sentences, self.seconds = prompt.max_sentences, prompt.seconds
+        self.max_sentences, self.seconds = prompt.max_sentences, seconds
 
     def prepare(self) -> None:
         """Begin to load in the background."""
@@ -43,7 +44,7 @@ class ChatBackend:
             with suppress(BackendError):  # told at the first sentence
                 self._load()
 
-    def reword(self, task: RewordingTask) -> str:
+    def reword(self, task: RewordingTask, seconds: float) -> str:
         """The model's sentence, unchecked. Raises `BackendError` where it gives no answer."""
         try:
             answer = self._chat.invoke(
@@ -51,6 +52,7 @@ class ChatBackend:
                 response_format=self._prompt.response_format(),
                 max_tokens=self._prompt.max_tokens,
                 seed=task.seed,
+                timeout=max(seconds, 0.01),
             )
         except ReadingRoomError:
             raise

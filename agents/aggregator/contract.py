@@ -71,6 +71,6 @@ class RewordingBackend(Protocol):
         """Begin to load in the background; what goes wrong shows at the first sentence."""
         ...
 
-    def reword(self, task: RewordingTask) -> str:
-        """The sentence in other words. Raises `BackendError`."""
+    def reword(self, task: RewordingTask, seconds: float) -> str:
+        """The sentence in other words, within that time. Raises `BackendError`."""
         ...

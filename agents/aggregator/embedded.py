@@ -82,7 +82,8 @@ class EmbeddedChatModel(BaseChatModel):
     """A GGUF model on the CPU. Decoding is greedy unless a temperature is given.
 
     `invoke` and `stream` take `response_format` (OpenAI's `json_schema` form, enforced by grammar),
-    `max_tokens` and `seed`. Raises `BackendError` where the model fails or is too slow.
+    `max_tokens`, `seed` and `timeout` in seconds, loading included. Raises `BackendError` where the
+    model fails or is too slow.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -154,8 +155,8 @@ class EmbeddedChatModel(BaseChatModel):
         abandoned: threading.Event | None = None,
     ) -> None:
         """Decode, handing each piece of text to `take`. Raises `BackendError`."""
-        server = load(self.file, self.threads)
-        until = monotonic() + self.timeout_seconds
+        limit = float(options.get("timeout", self.timeout_seconds))
+        until = monotonic() + limit
         late = False
 
         def chunk(data: dict[str, Any]) -> bool:
@@ -190,10 +191,8 @@ class EmbeddedChatModel(BaseChatModel):
                 return True
             return chunk(data)
 
-        server.chat(request, checked)
+        load(self.file, self.threads).chat(request, checked)
         if failures:
             raise BackendError("The embedded language model refused the request.")
         if late:
-            raise BackendError(
-                f"The embedded language model did not finish within {self.timeout_seconds:g} s."
-            )
+            raise BackendError(f"The embedded language model did not finish within {limit:.1f} s.")

@@ -31,8 +31,6 @@ class RewordingPrompt(Frozen):
     max_tokens: int = Field(ge=1)
     max_characters: int = Field(ge=1)
     max_sentences: int = Field(ge=0)
-    seconds_per_sentence: float = Field(gt=0)
-    seconds: float = Field(gt=0)
     style: bool = False
     """Whether the model is shown how similar reports word the finding."""
     examples: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)

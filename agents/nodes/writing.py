@@ -36,7 +36,6 @@ class _Desk:
     context: ReportContext
     backends: list[RewordingBackend]
     style: tuple[Neighbour, ...]
-    deadline: float
     warnings: list[str] = field(default_factory=list)
     asked: dict[str, ModelUse] = field(default_factory=dict)
 
@@ -45,8 +44,12 @@ class _Desk:
         return self.state["ledger"]
 
     @property
-    def in_time(self) -> bool:
-        return perf_counter() < self.deadline
+    def seconds_left(self) -> float:
+        """Time that the first back end still has for this draft."""
+        session = self.runtime.context
+        if session.writing_until is None:
+            session.writing_until = perf_counter() + self.backends[0].seconds
+        return session.writing_until - perf_counter()
 
     def fault(self, sentence: Sentence, original: str) -> str | None:
         """What is wrong with a rewording, in words; `None` where nothing is."""
@@ -75,7 +78,6 @@ def _desk(state: DraftState, runtime: Run) -> _Desk:
         context=context,
         backends=backends,
         style=tuple(i for i in state["evidence"].items if isinstance(i, Neighbour)),
-        deadline=perf_counter() + (backends[0].seconds if backends else 0.0),
     )
 
 
@@ -156,11 +158,14 @@ def _reword(desk: _Desk, sentence: Sentence, attempt: Attempt) -> tuple[Sentence
 def _ask(desk: _Desk, sentence: Sentence, attempt: Attempt) -> str | None:
     """The first back end's answer; one that fails is left out from then on. `None`: no answer."""
     while desk.backends:
-        if not desk.in_time:
+        left = desk.seconds_left
+        if left <= 0:
             return None
         backend = desk.backends[0]
         try:
-            text = backend.reword(reword_task(sentence, attempt, desk.style, desk.state["request"]))
+            text = backend.reword(
+                reword_task(sentence, attempt, desk.style, desk.state["request"]), left
+            )
             desk.asked[backend.model.name] = backend.model
             return text
         except BackendError as error:
@@ -170,8 +175,7 @@ def _ask(desk: _Desk, sentence: Sentence, attempt: Attempt) -> str | None:
             remark = f"The {backend.writer.value} writer was left out: {error} ({rest} wrote on.)"
             desk.warnings.append(remark)
             note(desk.runtime, "write", remark)
-            if desk.backends:
-                desk.deadline = perf_counter() + desk.backends[0].seconds
+            desk.runtime.context.writing_until = None
     return None
 
 

@@ -35,7 +35,7 @@ REQUIRED = (
 )
 
 
-def fake_settings(folder: Path, limit: float = 5.0, max_repairs: int = 2) -> Settings:
+def fake_settings(folder: Path, limit: float = 30.0, max_repairs: int = 2) -> Settings:
     return Settings(
         cache_dir=folder / "cache",
         experts=ExpertSettings(time_limit_seconds=limit),
@@ -206,14 +206,14 @@ class ScriptedBackend:
             role="aggregator", name=f"scripted-{writer.value}", version="1", licence="none"
         )
         self.max_sentences = max_sentences
-        self.seconds = 5.0
+        self.seconds = 300.0
         self.tasks: list[RewordingTask] = []
         self.prepared = False
 
     def prepare(self) -> None:
         self.prepared = True
 
-    def reword(self, task: RewordingTask) -> str:
+    def reword(self, task: RewordingTask, seconds: float) -> str:
         self.tasks.append(task)
         return self._script(task)
 

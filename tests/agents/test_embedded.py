@@ -32,7 +32,7 @@ def gguf() -> Path:
         pytest.skip(f"the embedded model is absent: readingroom models pull {MODEL}")
 
 
-def _chat(gguf: Path, seconds: float = 60.0) -> EmbeddedChatModel:
+def _chat(gguf: Path, seconds: float = 300.0) -> EmbeddedChatModel:
     return EmbeddedChatModel(file=gguf, threads=1, max_tokens=48, timeout_seconds=seconds)
 
 
@@ -98,9 +98,9 @@ def test_a_damaged_file_is_a_backend_error(tmp_path: Path) -> None:
 
 
 def test_a_draft_with_the_embedded_model_says_nothing_unsupported(gguf: Path, film: Path) -> None:
-    patient = load_prompt(EMBEDDED_PROMPT).model_copy(update={"seconds": 120.0})
+    prompt = load_prompt(EMBEDDED_PROMPT)
     use = ModelUse(role="aggregator", name=MODEL, version="1", licence="Apache-2.0")
-    backend = ChatBackend(_chat(gguf), patient, Writer.EMBEDDED, use)
+    backend = ChatBackend(_chat(gguf), prompt, Writer.EMBEDDED, use, seconds=300.0)
     drafts = [
         draft_study(
             film,

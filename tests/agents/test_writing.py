@@ -332,7 +332,7 @@ TASK = RewordingTask(sentence="Left pleural effusion.", facts=("pleural effusion
 
 def test_the_served_model_is_asked_under_a_schema(endpoint: _Server, tmp_path: Path) -> None:
     backend = served_backend(_settings(endpoint, tmp_path))
-    assert backend.reword(TASK) == "A left pleural effusion is seen."
+    assert backend.reword(TASK, 5.0) == "A left pleural effusion is seen."
     [request] = endpoint.requests
     schema = request["response_format"]
     assert isinstance(schema, dict) and schema["type"] == "json_schema"
@@ -346,7 +346,7 @@ def test_a_server_that_fails_is_a_backend_error(
 ) -> None:
     endpoint.answer = lambda body: (status, "")
     with pytest.raises(BackendError, match="gave no answer"):
-        served_backend(_settings(endpoint, tmp_path)).reword(TASK)
+        served_backend(_settings(endpoint, tmp_path)).reword(TASK, 5.0)
 
 
 def test_no_server_is_a_backend_error_and_no_json_fails_its_read_back(
@@ -354,13 +354,13 @@ def test_no_server_is_a_backend_error_and_no_json_fails_its_read_back(
 ) -> None:
     endpoint.answer = lambda body: (200, "certainly! here it is")
     settings = _settings(endpoint, tmp_path)
-    text = served_backend(settings).reword(TASK)
+    text = served_backend(settings).reword(TASK, 5.0)
     assert ill_formed(text, TASK.sentence, Language.ENGLISH) is not None
     gone = settings.model_copy(
         update={"llm": settings.llm.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})}
     )
     with pytest.raises(BackendError):
-        served_backend(gone).reword(TASK)
+        served_backend(gone).reword(TASK, 5.0)
 
 
 def test_without_the_embedded_model_the_draft_says_how_to_get_it(tmp_path: Path) -> None:
