@@ -65,6 +65,26 @@ class GateEvaluation(Frozen):
     milliseconds: float
     """Median time for one picture, loading not counted."""
 
+    def markdown(self) -> str:
+        """The evaluation as a Markdown table."""
+        lines = [
+            "| group | right is | pictures | accepted | warned | refused | decided rightly | reasons |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for row in self.rows:
+            reasons = ", ".join(f"{code} {count}" for code, count in row.reasons.items())
+            lines.append(
+                f"| {row.group} | {row.right} | {row.pictures} | {row.accepted} | {row.warned} "
+                f"| {row.refused} | {row.share_right:.1%} | {reasons} |"
+            )
+        lines += [
+            "",
+            f"Adult frontal films refused: {self.adults_refused} of {self.adults} "
+            f"({self.adults_refused / max(1, self.adults):.1%}). "
+            f"Median time for one picture: {self.milliseconds:.0f} ms.",
+        ]
+        return "\n".join(lines)
+
 
 def evaluate_gate(data: Path, *, split: str = "val", most: int | None = None) -> GateEvaluation:
     """Run the gate on every picture under `data` in `split`, and on changed copies of films.
@@ -154,27 +174,6 @@ def _row(group: str, right: str, results: list[GateResult]) -> GateRow:
     )
 
 
-def as_table(evaluation: GateEvaluation) -> str:
-    """The evaluation as a Markdown table."""
-    lines = [
-        "| group | right is | pictures | accepted | warned | refused | decided rightly | reasons |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in evaluation.rows:
-        reasons = ", ".join(f"{code} {count}" for code, count in row.reasons.items())
-        lines.append(
-            f"| {row.group} | {row.right} | {row.pictures} | {row.accepted} | {row.warned} "
-            f"| {row.refused} | {row.share_right:.1%} | {reasons} |"
-        )
-    lines += [
-        "",
-        f"Adult frontal films refused: {evaluation.adults_refused} of {evaluation.adults} "
-        f"({evaluation.adults_refused / max(1, evaluation.adults):.1%}). "
-        f"Median time for one picture: {evaluation.milliseconds:.0f} ms.",
-    ]
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Measure the input gate.")
@@ -184,7 +183,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     chosen = parser.parse_args()
     evaluation = evaluate_gate(chosen.data, split=chosen.split, most=chosen.most)
-    print(as_table(evaluation))
+    print(evaluation.markdown())
     if chosen.json is not None:
         chosen.json.write_text(evaluation.model_dump_json(indent=1) + "\n", "utf-8")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TextIO
+
 import click
 
 
 @click.command()
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
 @click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
-def label(file: click.utils.LazyFile, language: str) -> None:
+def label(file: TextIO, language: str) -> None:
     """Read claims out of FILE (or - for standard input), one JSON object per line of it."""
     from findings.labeler import label_line
     from findings.vocabulary import Language
