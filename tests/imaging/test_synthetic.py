@@ -117,8 +117,10 @@ def test_pixels_are_twelve_bit_and_the_left_lung_is_on_the_right() -> None:
     assert columns[0] < SIZE / 2 < columns[1]
 
 
-@pytest.mark.parametrize("side", [Side.LEFT, Side.RIGHT])
-@pytest.mark.parametrize("extent", list(Extent))
+@pytest.mark.parametrize(
+    ("side", "extent"),
+    [(Side.RIGHT, extent) for extent in Extent] + [(Side.LEFT, Extent.MODERATE)],
+)
 def test_an_effusion_whitens_its_own_base(side: Side, extent: Extent) -> None:
     drawn, plain = shown(PleuralEffusion(side=side, extent=extent)), shown()
     (truth,) = drawn.truth.findings
@@ -142,8 +144,10 @@ def test_effusions_grow_with_their_extent() -> None:
     assert areas[0] < areas[1] / 2 < areas[2] / 3
 
 
-@pytest.mark.parametrize("side", [Side.LEFT, Side.RIGHT])
-@pytest.mark.parametrize("zone", list(Zone))
+@pytest.mark.parametrize(
+    ("side", "zone"),
+    [(Side.LEFT, Zone.UPPER), (Side.RIGHT, Zone.MID), (Side.LEFT, Zone.LOWER)],
+)
 def test_a_nodule_lies_in_its_zone_at_its_size(side: Side, zone: Zone) -> None:
     drawn, plain = shown(Nodule(side=side, zone=zone, diameter_mm=16)), shown()
     (truth,) = drawn.truth.findings
