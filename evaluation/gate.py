@@ -68,7 +68,8 @@ class GateEvaluation(Frozen):
     def markdown(self) -> str:
         """The evaluation as a Markdown table."""
         lines = [
-            "| group | right is | pictures | accepted | warned | refused | decided rightly | reasons |",
+            "| group | right is | pictures | accepted | warned | refused | decided rightly "
+            "| reasons |",
             "|---|---|---|---|---|---|---|---|",
         ]
         for row in self.rows:
