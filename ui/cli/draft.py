@@ -39,9 +39,11 @@ def draft(
     out/<study key>) and prints the report.
     """
     from agents.drafting import DraftOptions, draft_study
+    from agents.journal import start_journal
     from agents.settings import load_settings
 
     settings = load_settings(language=language, seed=seed)
+    start_journal(settings.log_level)
     options = DraftOptions(
         prior=prior,
         prior_report=read_report(prior_report),

@@ -24,9 +24,11 @@ def resume(
     are given again.
     """
     from agents.drafting import resume_draft, unfinished_drafts
+    from agents.journal import start_journal
     from agents.settings import load_settings
 
     settings = load_settings()
+    start_journal(settings.log_level)
     if thread is None:
         for unfinished in unfinished_drafts(settings):
             click.echo(f"{unfinished.thread_id}  stopped before: {unfinished.next_node}")
