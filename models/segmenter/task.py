@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.data.anatomy_cache import AnatomyArrays, Plane
+from models.data.appearance import borrow_look
 from models.data.augmentation import (
     AugmentationSettings,
     change_exposure,
@@ -18,10 +19,12 @@ from models.data.records import Split
 from models.imagenet import initialise_trunk
 from models.losses import masked_overlap_loss, union_logit
 from models.metrics import dice
+from models.segmenter.implied import ImpliedAnatomy, lungs_imply
 from models.segmenter.network import SegmenterNetwork, Structure
 from models.training.presets import SegmenterPreset
 
 _STRUCTURES = len(Structure)
+_IMPLIED_WEIGHT = 0.5
 
 
 class SegmenterTask:
@@ -81,16 +84,24 @@ class SegmenterTask:
         planes = unpack(self._arrays.planes[indices])
         whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(indices), 4)
         grids = random_grids(whole, images.shape[-1], self._augmentation, random)
-        images = change_exposure(sample(images, grids), self._augmentation, random)
+        images = sample(images, grids)
+        donors = self._arrays.images[random.choice(np.concatenate(pools), size=len(indices))]
+        images = borrow_look(
+            images,
+            torch.from_numpy(donors).float().div(255)[:, None],
+            self._preset.borrowed_look_share,
+            random,
+        )
+        images = change_exposure(images, self._augmentation, random)
         planes = (sample(planes, grids) >= 0.5).float()
+        known = torch.from_numpy(self._arrays.known[indices]).float()
         foreign = torch.tensor(
             [self._arrays.sources[index] != self._preset.reference for index in indices]
         )
+        implied = lungs_imply(planes, known)
         planes[foreign] = leave_outlines_open(planes[foreign], self._preset.outline_margin)
-        known = torch.from_numpy(self._arrays.known[indices]).float()
-        return anatomy_loss(
-            network(images.contiguous(memory_format=torch.channels_last)).float(), planes, known
-        )
+        logits = network(images.contiguous(memory_format=torch.channels_last)).float()
+        return anatomy_loss(logits, planes, known, implied)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Dice per structure on the validation films with all five outlines."""
@@ -129,11 +140,14 @@ def leave_outlines_open(planes: Tensor, margin: int) -> Tensor:
     return opened
 
 
-def anatomy_loss(logits: Tensor, planes: Tensor, known: Tensor) -> Tensor:
+def anatomy_loss(
+    logits: Tensor, planes: Tensor, known: Tensor, implied: ImpliedAnatomy | None = None
+) -> Tensor:
     """Masked loss over the five structures and, where only that is known, the lungs' union.
 
     ``planes`` is ``(batch, 7, height, width)`` and ``known`` ``(batch, 6)``, both 0/1, indexed
-    by :class:`models.data.anatomy_cache.Plane`.
+    by :class:`models.data.anatomy_cache.Plane`. Where heart or clavicles were not outlined, what
+    the lungs imply about them counts instead, with less weight.
     """
     union = union_logit(logits[:, :1], logits[:, 1:2])
     extended = torch.cat([logits, union], dim=1)
@@ -143,4 +157,17 @@ def anatomy_loss(logits: Tensor, planes: Tensor, known: Tensor) -> Tensor:
     judged = torch.ones_like(extended)
     lungs = [int(Plane.LEFT_LUNG), int(Plane.RIGHT_LUNG), int(Plane.BOTH_LUNGS)]
     judged[:, lungs] = 1 - planes[:, Plane.LUNGS_NOT_JUDGED : Plane.LUNGS_NOT_JUDGED + 1]
-    return masked_overlap_loss(extended, planes[:, : Plane.BOTH_LUNGS + 1], counted, judged)
+    targets = planes[:, : Plane.BOTH_LUNGS + 1].clone()
+    if implied is not None:
+        for plane, target, where in (
+            (Plane.HEART, implied.heart, implied.heart_judged),
+            (Plane.LEFT_CLAVICLE, None, implied.no_clavicle),
+            (Plane.RIGHT_CLAVICLE, None, implied.no_clavicle),
+        ):
+            films = implied.films * (1 - known[:, plane])
+            chosen = films[:, None, None] > 0
+            counted[:, plane] = known[:, plane] + _IMPLIED_WEIGHT * films
+            judged[:, plane] = torch.where(chosen, where, judged[:, plane])
+            if target is not None:
+                targets[:, plane] = torch.where(chosen, target, targets[:, plane])
+    return masked_overlap_loss(extended, targets, counted, judged)
