@@ -1,0 +1,1 @@
+"""Networks, losses, training and the weights manifest; one folder per network."""
