@@ -355,7 +355,9 @@ def _unmapped_line(corpus: CorpusReport) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; the command line of `python -m evaluation.labeler`."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.labeler", description=__doc__)
-    parser.add_argument("--wheel", type=Path, required=True, help="the torchxrayvision wheel")
+    parser.add_argument(
+        "--wheel", type=Path, required=True, help="the torchxrayvision wheel, or its pulled folder"
+    )
     parser.add_argument("--negation", type=Path, help="JSON lines of hard sentences")
     parser.add_argument("--json", type=Path, help="also write the report here")
     parser.add_argument("--plain", action="store_true", help="without the corpora's conventions")

@@ -1,7 +1,8 @@
 """Reports with reference labels: PadChest's physician labels and Open-i's MeSH tags.
 
-Both corpora are read out of the torchxrayvision wheel, which is opened as a zip file. Patients are
-split by a hash of their identifier into a development part and a held-out part.
+Both corpora are read out of the torchxrayvision wheel, which is opened as a zip file, or out of the
+folder that `readingroom models pull report-corpora` made of it. Patients are split by a hash of
+their identifier into a development part and a held-out part.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 from xml.etree import ElementTree
 
 from findings.label_maps import Dataset, finding_of, openi_finding, openi_side
 from findings.vocabulary import Finding, Language, Side
 
-PADCHEST_TABLE: Final = (
-    "torchxrayvision/data/PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
-)
-OPENI_REPORTS: Final = "torchxrayvision/data/NLMCXR_reports.tgz"
+PADCHEST_TABLE: Final = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+OPENI_REPORTS: Final = "NLMCXR_reports.tgz"
+_WHEEL_FOLDER: Final = "torchxrayvision/data"
 _HELD_OUT_BELOW: Final = 102
 """Of 256: four patients in ten are held out."""
 _REPORT_BYTES: Final = 1 << 20
@@ -57,12 +58,22 @@ def part_of(patient: str) -> Part:
     return Part.HELD_OUT if first < _HELD_OUT_BELOW else Part.DEVELOPMENT
 
 
-def padchest_examples(wheel: Path) -> Iterator[Example]:
+@contextmanager
+def _opened(source: Path, name: str) -> Iterator[IO[bytes]]:
+    """A file of the corpora, from the wheel or from the folder."""
+    if source.is_dir():
+        with (source / name).open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(source) as archive, archive.open(f"{_WHEEL_FOLDER}/{name}") as member:
+        yield member
+
+
+def padchest_examples(source: Path) -> Iterator[Example]:
     """The PadChest reports with labels made by physicians, each report once."""
     seen: set[str] = set()
     with (
-        zipfile.ZipFile(wheel) as archive,
-        archive.open(PADCHEST_TABLE) as packed,
+        _opened(source, PADCHEST_TABLE) as packed,
         gzip.open(packed, "rt", encoding="utf-8", newline="") as lines,
     ):
         for row in csv.DictReader(lines):
@@ -81,11 +92,10 @@ def padchest_examples(wheel: Path) -> Iterator[Example]:
             )
 
 
-def openi_examples(wheel: Path) -> Iterator[Example]:
+def openi_examples(source: Path) -> Iterator[Example]:
     """The Open-i reports that have MeSH tags, findings and impression together."""
     with (
-        zipfile.ZipFile(wheel) as archive,
-        archive.open(OPENI_REPORTS) as packed,
+        _opened(source, OPENI_REPORTS) as packed,
         tarfile.open(fileobj=io.BytesIO(packed.read()), mode="r:gz") as reports,
     ):
         for member in reports:
