@@ -1,23 +1,20 @@
-"""Fixtures of the findings tests: the public dataset tables in the torchxrayvision wheel."""
+"""Fixtures of the findings tests: the public report corpora, where they have been pulled."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WHEEL = "torchxrayvision-*.whl"
+from agents.settings import load_settings
+from findings.errors import WeightsError
+from models.weights import locate
 
 
 @pytest.fixture(scope="session")
-def corpus_wheel() -> Path:
-    """The torchxrayvision wheel, as a data file; skips where it is absent."""
-    if named := os.environ.get("READINGROOM_CORPUS_WHEEL"):
-        return Path(named)
-    folders = (Path.home() / ".cache" / "readingroom" / "downloads", ROOT.parent / "cache")
-    for folder in folders:
-        if found := sorted(folder.glob(WHEEL)):
-            return found[-1]
-    pytest.skip("the torchxrayvision wheel is absent: set READINGROOM_CORPUS_WHEEL to it")
+def report_corpora() -> Path:
+    """The folder of the pulled corpora; skips where it is absent."""
+    try:
+        return locate("report-corpora", load_settings().cache_dir)
+    except WeightsError as error:
+        pytest.skip(str(error))

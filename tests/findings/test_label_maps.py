@@ -6,7 +6,6 @@ import ast
 import csv
 import gzip
 import json
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from findings.vocabulary import Finding, Side
 SEEN: dict[str, list[str]] = json.loads(
     (Path(__file__).parent / "data" / "dataset_labels.json").read_text("utf-8")
 )
-PADCHEST_TABLE = "torchxrayvision/data/PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+PADCHEST_TABLE = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
 
 
 @pytest.mark.parametrize(
@@ -92,14 +91,10 @@ def test_every_padchest_localisation_is_known() -> None:
     assert padchest_place("loc elsewhere") is None
 
 
-def test_the_padchest_table_holds_no_other_label_and_prints_our_cuis(corpus_wheel: Path) -> None:
+def test_the_padchest_table_holds_no_other_label_and_prints_our_cuis(report_corpora: Path) -> None:
     labels: Counter[str] = Counter()
     cuis: dict[str, Counter[str]] = {}
-    with (
-        zipfile.ZipFile(corpus_wheel) as wheel,
-        wheel.open(PADCHEST_TABLE) as packed,
-        gzip.open(packed, "rt", encoding="utf-8", newline="") as lines,
-    ):
+    with gzip.open(report_corpora / PADCHEST_TABLE, "rt", encoding="utf-8", newline="") as lines:
         table = csv.DictReader(lines)
         for row in table:
             if row["Labels"] in ("", "nan"):

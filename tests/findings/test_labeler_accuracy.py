@@ -49,8 +49,8 @@ def test_parts_are_stable_and_disjoint() -> None:
     assert [part_of(patient) for patient in held_out] == [Part.HELD_OUT] * len(held_out)
 
 
-def test_openi_reports_are_read_as_their_tags_say(corpus_wheel: Path) -> None:
-    examples = list(openi_examples(corpus_wheel))
+def test_openi_reports_are_read_as_their_tags_say(report_corpora: Path) -> None:
+    examples = list(openi_examples(report_corpora))
     assert len(examples) == 3860
     for part in Part:
         report = evaluate_corpus(OPENI, part, examples)
@@ -61,8 +61,8 @@ def test_openi_reports_are_read_as_their_tags_say(corpus_wheel: Path) -> None:
 
 
 @pytest.mark.slow
-def test_padchest_reports_are_read_as_its_physicians_did(corpus_wheel: Path) -> None:
-    examples = list(padchest_examples(corpus_wheel))
+def test_padchest_reports_are_read_as_its_physicians_did(report_corpora: Path) -> None:
+    examples = list(padchest_examples(report_corpora))
     reports: list[CorpusReport] = [evaluate_corpus(PADCHEST, part, examples) for part in Part]
     assert [report.reports for report in reports] == [15766, 10647]
     assert all(report.micro.f1 >= 0.90 for report in reports)
