@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.metrics import (
@@ -23,6 +23,7 @@ def test_dice_by_hand() -> None:
     assert dice(one, ~one) == 0.0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30).filter(
         lambda cases: len({truth for _, truth in cases}) == 2
