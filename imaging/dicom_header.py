@@ -7,22 +7,22 @@ reach memory. A value that is malformed counts as absent.
 from __future__ import annotations
 
 import io
-import math
 import re
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from findings.errors import StudyError
-from imaging.grayscale import LookUpTable, Window, WindowFunction
-from imaging.limits import MAX_SIDE, LoadLimits
+from imaging.dicom_elements import number_of, pair_of, text_of, value_of, values_of
+from imaging.dicom_grayscale import lut_of_sequence, padding_of, palette_of, window_of
+from imaging.grayscale import LookUpTable, Window
+from imaging.limits import LoadLimits, check_size
 from imaging.pixel_decoding import TRUNCATED, PixelModule
 
 if TYPE_CHECKING:
@@ -198,10 +198,10 @@ def _inflate(deflated: bytes, limits: LoadLimits) -> bytes:
 
 
 def _header(dataset: Dataset, syntax: UID, limits: LoadLimits) -> tuple[DicomHeader, bytes]:
-    encoded = _value(dataset, "PixelData")
+    encoded = value_of(dataset, "PixelData")
     if not isinstance(encoded, bytes) or not encoded:
         raise StudyError(_NO_PICTURE)
-    frames = int(_number(dataset, "NumberOfFrames") or 1)
+    frames = int(number_of(dataset, "NumberOfFrames") or 1)
     if frames > 1:
         raise StudyError(
             "The DICOM file holds several frames; a chest radiograph has one. "
@@ -211,37 +211,37 @@ def _header(dataset: Dataset, syntax: UID, limits: LoadLimits) -> tuple[DicomHea
     signed = pixels.pixel_representation == 1
     header = DicomHeader(
         transfer_syntax=str(syntax),
-        study_uid=_text(dataset, "StudyInstanceUID"),
-        modality=_text(dataset, "Modality"),
-        body_part=_text(dataset, "BodyPartExamined"),
+        study_uid=text_of(dataset, "StudyInstanceUID"),
+        modality=text_of(dataset, "Modality"),
+        body_part=text_of(dataset, "BodyPartExamined"),
         descriptions=tuple(
             text
             for keyword in ("SeriesDescription", "ProtocolName")
-            if (text := _text(dataset, keyword)) is not None
+            if (text := text_of(dataset, keyword)) is not None
         ),
-        view_position=_text(dataset, "ViewPosition"),
+        view_position=text_of(dataset, "ViewPosition"),
         view_codes=_view_codes(dataset),
         patient_orientation=_orientation(dataset),
         age_years=_age_years(dataset),
         sex=_sex(dataset),
         burned_in_annotation={"YES": True, "NO": False}.get(
-            _text(dataset, "BurnedInAnnotation") or ""
+            text_of(dataset, "BurnedInAnnotation") or ""
         ),
-        pixel_spacing=_pair(dataset, "PixelSpacing"),
-        imager_pixel_spacing=_pair(dataset, "ImagerPixelSpacing"),
-        scanned_pixel_spacing=_pair(dataset, "NominalScannedPixelSpacing"),
-        spacing_calibration=_text(dataset, "PixelSpacingCalibrationType"),
-        pixel_aspect_ratio=_pair(dataset, "PixelAspectRatio"),
-        magnification=_number(dataset, "EstimatedRadiographicMagnificationFactor"),
+        pixel_spacing=pair_of(dataset, "PixelSpacing"),
+        imager_pixel_spacing=pair_of(dataset, "ImagerPixelSpacing"),
+        scanned_pixel_spacing=pair_of(dataset, "NominalScannedPixelSpacing"),
+        spacing_calibration=text_of(dataset, "PixelSpacingCalibrationType"),
+        pixel_aspect_ratio=pair_of(dataset, "PixelAspectRatio"),
+        magnification=number_of(dataset, "EstimatedRadiographicMagnificationFactor"),
         pixels=pixels,
-        slope=_number(dataset, "RescaleSlope") or 1.0,
-        intercept=_number(dataset, "RescaleIntercept") or 0.0,
-        modality_lut=_lut_of_sequence(dataset, "ModalityLUTSequence", signed),
-        voi_lut=_lut_of_sequence(dataset, "VOILUTSequence", signed),
-        window=_window(dataset),
-        padding=_padding(dataset, pixels),
-        presentation_inverse=_text(dataset, "PresentationLUTShape") == "INVERSE",
-        palette=_palette(dataset),
+        slope=number_of(dataset, "RescaleSlope") or 1.0,
+        intercept=number_of(dataset, "RescaleIntercept") or 0.0,
+        modality_lut=lut_of_sequence(dataset, "ModalityLUTSequence", signed),
+        voi_lut=lut_of_sequence(dataset, "VOILUTSequence", signed),
+        window=window_of(dataset),
+        padding=padding_of(dataset, pixels),
+        presentation_inverse=text_of(dataset, "PresentationLUTShape") == "INVERSE",
+        palette=palette_of(dataset),
     )
     return header, _one_frame(encoded) if syntax.is_encapsulated else encoded
 
@@ -256,16 +256,16 @@ def _one_frame(encapsulated: bytes) -> bytes:
 
 
 def _pixel_module(dataset: Dataset, limits: LoadLimits) -> PixelModule:
-    rows, columns = (int(_number(dataset, keyword) or 0) for keyword in ("Rows", "Columns"))
+    rows, columns = (int(number_of(dataset, keyword) or 0) for keyword in ("Rows", "Columns"))
     if rows < 1 or columns < 1:
         raise StudyError(_NO_PICTURE)
     check_size(columns, rows, limits)
-    allocated = int(_number(dataset, "BitsAllocated") or 0)
-    stored = int(_number(dataset, "BitsStored") or allocated)
-    high = _number(dataset, "HighBit")
+    allocated = int(number_of(dataset, "BitsAllocated") or 0)
+    stored = int(number_of(dataset, "BitsStored") or allocated)
+    high = number_of(dataset, "HighBit")
     high_bit = stored - 1 if high is None else int(high)
-    photometric = _text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
-    samples = int(_number(dataset, "SamplesPerPixel") or 1)
+    photometric = text_of(dataset, "PhotometricInterpretation") or "MONOCHROME2"
+    samples = int(number_of(dataset, "SamplesPerPixel") or 1)
     if allocated not in (8, 16, 32) or not 1 <= stored <= high_bit + 1 <= allocated:
         raise StudyError(f"{_UNSUPPORTED} (bit depth); export it with 8 to 16 bits.")
     single = photometric in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
@@ -280,177 +280,42 @@ def _pixel_module(dataset: Dataset, limits: LoadLimits) -> PixelModule:
             bits_allocated=allocated,
             bits_stored=stored,
             high_bit=high_bit,
-            pixel_representation=int(_number(dataset, "PixelRepresentation") or 0),
-            planar_configuration=int(_number(dataset, "PlanarConfiguration") or 0),
+            pixel_representation=int(number_of(dataset, "PixelRepresentation") or 0),
+            planar_configuration=int(number_of(dataset, "PlanarConfiguration") or 0),
             photometric_interpretation=photometric,
         )
     except ValidationError:
         raise StudyError(_DAMAGED) from None
 
 
-def check_size(columns: int, rows: int, limits: LoadLimits) -> None:
-    """Refuse a picture larger than the limits before any memory is spent on it.
-
-    Raises:
-        StudyError: it is larger.
-    """
-    if rows > MAX_SIDE or columns > MAX_SIDE or rows * columns > limits.max_pixels:
-        raise StudyError(
-            f"The picture claims {columns} × {rows} pixels, more than a radiograph has and than "
-            "is accepted; check the file or export it smaller."
-        )
-
-
-def _value(dataset: Dataset, keyword: str) -> Any:
-    """The value of an element, or `None` where it is absent or cannot be parsed."""
-    try:
-        return dataset.get(keyword)
-    except Exception:
-        return None
-
-
-def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    value = _value(dataset, keyword)
-    if value is None or isinstance(value, bytes):
-        return []
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-
-
-def _text(dataset: Dataset, keyword: str) -> str | None:
-    """The first value as upper-case text without surrounding blanks, at most 64 characters."""
-    values = _values(dataset, keyword)
-    text = str(values[0]).strip(" \0").upper()[:64] if values else ""
-    return text or None
-
-
-def _numbers(dataset: Dataset, keyword: str) -> list[float]:
-    numbers: list[float] = []
-    for value in _values(dataset, keyword):
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            return []
-        if not math.isfinite(number):
-            return []
-        numbers.append(number)
-    return numbers
-
-
-def _number(dataset: Dataset, keyword: str) -> float | None:
-    numbers = _numbers(dataset, keyword)
-    return numbers[0] if numbers else None
-
-
-def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
-    numbers = _numbers(dataset, keyword)
-    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
-
-
-def _window(dataset: Dataset) -> Window | None:
-    """The first window that is stated in full."""
-    try:
-        function = WindowFunction(_text(dataset, "VOILUTFunction") or "LINEAR")
-    except ValueError:
-        function = WindowFunction.LINEAR
-    centers, widths = _numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth")
-    for center, width in zip(centers, widths, strict=False):
-        if width >= 1 or (width > 0 and function is not WindowFunction.LINEAR):
-            return Window(center, width, function)
-    return None
-
-
-def _lut_of_sequence(dataset: Dataset, keyword: str, signed: bool) -> LookUpTable | None:
-    items = _values(dataset, keyword)
-    return _lut(items[0], "LUTDescriptor", "LUTData", signed) if items else None
-
-
-def _lut(
-    dataset: Dataset, descriptor_keyword: str, data_keyword: str, signed: bool
-) -> LookUpTable | None:
-    """A look-up table (PS3.3 C.11.1.1), or `None` where its parts do not fit together."""
-    raw = _value(dataset, descriptor_keyword)
-    if isinstance(raw, bytes) and len(raw) == 6:
-        raw = np.frombuffer(raw, "<i2" if signed else "<u2").tolist()
-    try:
-        count, first, bits = (int(value) for value in raw)
-    except (TypeError, ValueError):
-        return None
-    count = 65536 if count == 0 else count % 65536
-    data = _value(dataset, data_keyword)
-    try:
-        if isinstance(data, bytes):
-            wide = len(data) >= 2 * count
-            entries = np.frombuffer(data, "<u2" if wide else "u1")
-        else:
-            entries = np.asarray(data, dtype=np.int64) & 0xFFFF
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if entries.ndim != 1 or entries.size < count or not 8 <= bits <= 16:
-        return None
-    return LookUpTable(first, entries[:count].astype(np.float32), bits)
-
-
-def _palette(dataset: Dataset) -> tuple[LookUpTable, LookUpTable, LookUpTable] | None:
-    tables = [
-        _lut(
-            dataset,
-            f"{colour}PaletteColorLookupTableDescriptor",
-            f"{colour}PaletteColorLookupTableData",
-            False,
-        )
-        for colour in ("Red", "Green", "Blue")
-    ]
-    red, green, blue = tables
-    if red is None or green is None or blue is None:
-        return None
-    return red, green, blue
-
-
-def _padding(dataset: Dataset, pixels: PixelModule) -> tuple[float, float] | None:
-    """The stored values that pad the image (PS3.3 C.7.5.1.1.2)."""
-
-    def stored(keyword: str) -> float | None:
-        raw = _value(dataset, keyword)
-        if isinstance(raw, bytes) and len(raw) == 2:
-            dtype = "<i2" if pixels.pixel_representation == 1 else "<u2"
-            return float(np.frombuffer(raw, dtype)[0])
-        return _number(dataset, keyword)
-
-    first = stored("PixelPaddingValue")
-    if first is None:
-        return None
-    last = stored("PixelPaddingRangeLimit")
-    return (first, first) if last is None else (min(first, last), max(first, last))
-
-
 def _view_codes(dataset: Dataset) -> tuple[tuple[str, str], ...]:
     codes = []
-    for item in _values(dataset, "ViewCodeSequence")[:4]:
-        scheme, code = _text(item, "CodingSchemeDesignator"), _text(item, "CodeValue")
+    for item in values_of(dataset, "ViewCodeSequence")[:4]:
+        scheme, code = text_of(item, "CodingSchemeDesignator"), text_of(item, "CodeValue")
         if scheme is not None and code is not None:
             codes.append((scheme, code))
     return tuple(codes)
 
 
 def _orientation(dataset: Dataset) -> tuple[str, str] | None:
-    values = [str(value).strip().upper() for value in _values(dataset, "PatientOrientation")]
+    values = [str(value).strip().upper() for value in values_of(dataset, "PatientOrientation")]
     return (values[0], values[1]) if len(values) == 2 and all(values) else None
 
 
 def _sex(dataset: Dataset) -> str | None:
-    sex = _text(dataset, "PatientSex")
+    sex = text_of(dataset, "PatientSex")
     return sex if sex in ("F", "M", "O") else None
 
 
 def _age_years(dataset: Dataset) -> int | None:
     """Completed years from PatientAge, else from birth and study date; `None` if implausible."""
-    age = re.fullmatch(r"(\d{1,3})([YMWD]?)", _text(dataset, "PatientAge") or "")
+    age = re.fullmatch(r"(\d{1,3})([YMWD]?)", text_of(dataset, "PatientAge") or "")
     if age:
         days = {"Y": 365.25, "M": 30.44, "W": 7.0, "D": 1.0}[age[2] or "Y"]
         years = round(int(age[1]) * days / 365.25, 3)
     else:
         born, seen = (
-            re.fullmatch(r"(\d{4})(\d{2})(\d{2})", _text(dataset, keyword) or "")
+            re.fullmatch(r"(\d{4})(\d{2})(\d{2})", text_of(dataset, keyword) or "")
             for keyword in ("PatientBirthDate", "StudyDate")
         )
         if not born or not seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from findings.claims import Frozen
+from findings.errors import StudyError
 
 MAX_SIDE = 16384
 """Most rows or columns of one image; the run-length masks have the same bound."""
@@ -21,3 +22,16 @@ class LoadLimits(Frozen):
     decode_bytes: int = Field(
         default=3 * 2**30, gt=0, description="address space of the decompressing process"
     )
+
+
+def check_size(columns: int, rows: int, limits: LoadLimits) -> None:
+    """Refuse a picture larger than the limits before any memory is spent on it.
+
+    Raises:
+        StudyError: it is larger.
+    """
+    if rows > MAX_SIDE or columns > MAX_SIDE or rows * columns > limits.max_pixels:
+        raise StudyError(
+            f"The picture claims {columns} × {rows} pixels, more than a radiograph has and than "
+            "is accepted; check the file or export it smaller."
+        )

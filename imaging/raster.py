@@ -13,9 +13,8 @@ import numpy as np
 
 from findings.errors import StudyError
 from imaging.dicom import pixel_digest
-from imaging.dicom_header import check_size
 from imaging.grayscale import is_coloured, luminance, stretch
-from imaging.limits import LoadLimits
+from imaging.limits import LoadLimits, check_size
 from imaging.pixel_decoding import StoredPixels
 from imaging.study import FloatImage, StudyImage
 
