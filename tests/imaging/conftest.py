@@ -1,4 +1,4 @@
-"""Small made DICOM files for the tests of loading."""
+"""Small made DICOM files for the tests of loading, and settings of the property tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 DicomMaker = Callable[..., bytes]
+
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: on a busy machine the seconds an example takes say nothing."""
 
 
 def made_dataset(pixels: np.ndarray[Any, Any], **tags: object) -> FileDataset:

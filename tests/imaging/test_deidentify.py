@@ -13,7 +13,7 @@ from imaging.deidentify import deidentified, prompt_facts, replaced_uid, scrubbe
 from imaging.dicom import read_dicom
 from imaging.limits import LoadLimits
 from imaging.study import Study, StudyImage
-from tests.imaging.conftest import as_bytes, made_dataset
+from tests.imaging.conftest import as_bytes, made_dataset, untimed
 
 SALT = b"sixteen bytes or more"
 NAME = "Zwetschgenbaum"
@@ -128,6 +128,7 @@ def test_findings_are_left_alone(text: str) -> None:
     assert scrubbed(text) == text
 
 
+@untimed
 @given(st.text(max_size=300))
 def test_scrubbing_ends_and_is_stable(text: str) -> None:
     once = scrubbed(text)

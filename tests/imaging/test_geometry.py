@@ -29,6 +29,7 @@ from imaging.geometry import (
     transpose,
     turned_size,
 )
+from tests.imaging.conftest import untimed
 
 sizes = st.tuples(st.integers(1, 4000), st.integers(1, 4000))
 coordinates = st.floats(-5000, 5000)
@@ -76,12 +77,14 @@ def close(first: tuple[float, ...], second: tuple[float, ...], scale: float = 1.
     )
 
 
+@untimed
 @given(steps(), points)
 def test_inverse_undoes_any_chain(chain: Affine, point: tuple[float, float]) -> None:
     magnitude = max(1.0, *(abs(v) for v in chain.inverse().point((1.0, 1.0))))
     assert close(chain.inverse().point(chain.point(point)), point, magnitude)
 
 
+@untimed
 @given(steps(), steps(), points)
 def test_then_is_one_after_the_other(
     first: Affine, second: Affine, point: tuple[float, float]
@@ -91,6 +94,7 @@ def test_then_is_one_after_the_other(
     assert close(first.then(second).point(point), expected, magnitude)
 
 
+@untimed
 @given(boxes(), sizes, st.integers(-8, 8))
 def test_lossless_maps_bring_boxes_back_to_the_bit(
     box: tuple[float, float, float, float], size: tuple[int, int], turns: int
@@ -106,6 +110,7 @@ def test_lossless_maps_bring_boxes_back_to_the_bit(
         assert there.inverse().box(there.box(box)) == box
 
 
+@untimed
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 3))
 def test_maps_follow_numpy(width: int, height: int, turns: int) -> None:
     image = np.arange(width * height).reshape(height, width)
@@ -123,6 +128,7 @@ def test_maps_follow_numpy(width: int, height: int, turns: int) -> None:
     assert np.rot90(image, turns).shape == turned_size(turns, size)[::-1]
 
 
+@untimed
 @given(sizes, sizes)
 def test_letterbox_keeps_the_picture_inside_and_comes_back(
     source: tuple[int, int], frame: tuple[int, int]
@@ -135,6 +141,7 @@ def test_letterbox_keeps_the_picture_inside_and_comes_back(
     assert box.content[0] == frame[0] or box.content[1] == frame[1] or 1 in box.content
 
 
+@untimed
 @given(boxes(), boxes())
 def test_overlap_is_symmetric_and_bounded(
     first: tuple[float, float, float, float], second: tuple[float, float, float, float]
@@ -151,12 +158,14 @@ def test_overlap_of_known_boxes() -> None:
     assert clip_box((5, 5, 6, 6), (4, 4)) is None
 
 
+@untimed
 @given(boxes())
 def test_box_corners_run_clockwise(box: tuple[float, float, float, float]) -> None:
     assert polygon_area(corners(box)) == box_area(box)
     assert bounding_box(corners(box)) == box
 
 
+@untimed
 @given(steps(), boxes())
 def test_areas_grow_by_the_determinant(
     chain: Affine, box: tuple[float, float, float, float]

@@ -21,10 +21,12 @@ from imaging.masks import (
     move_mask,
     outline,
 )
+from tests.imaging.conftest import untimed
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24))
 
 
+@untimed
 @given(masks)
 def test_packing_is_lossless(mask: np.ndarray[Any, Any]) -> None:
     packed = encode_mask(mask)
@@ -32,6 +34,7 @@ def test_packing_is_lossless(mask: np.ndarray[Any, Any]) -> None:
     assert decode_mask(type(packed).model_validate_json(packed.model_dump_json())).dtype == bool
 
 
+@untimed
 @given(masks)
 def test_filling_the_outline_gives_the_mask(mask: np.ndarray[Any, Any]) -> None:
     rings = outline(mask)
@@ -39,6 +42,7 @@ def test_filling_the_outline_gives_the_mask(mask: np.ndarray[Any, Any]) -> None:
     assert sum(polygon_area(ring) for ring in rings) == mask.sum()
 
 
+@untimed
 @given(masks, st.integers(0, 3))
 def test_moving_there_and_back_is_exact(mask: np.ndarray[Any, Any], turns: int) -> None:
     size = (mask.shape[1], mask.shape[0])
@@ -48,6 +52,7 @@ def test_moving_there_and_back_is_exact(mask: np.ndarray[Any, Any], turns: int) 
     assert np.array_equal(move_mask(moved, there.inverse(), size), mask)
 
 
+@untimed
 @given(masks)
 def test_the_box_is_tight(mask: np.ndarray[Any, Any]) -> None:
     box = mask_box(mask)
@@ -61,6 +66,7 @@ def test_the_box_is_tight(mask: np.ndarray[Any, Any]) -> None:
     assert np.array_equal(mask & box_mask(box, (mask.shape[1], mask.shape[0])), mask)
 
 
+@untimed
 @given(masks)
 def test_overlap_with_itself(mask: np.ndarray[Any, Any]) -> None:
     assert mask_iou(mask, mask) == (1.0 if mask.any() else 0.0)
