@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.reconciliation.fusion import Fusion
+from agents.reconciliation.fusion import Fusion, Stated
 from agents.reconciliation.pooling import contribution, pool
 from agents.reconciliation.voices import Stance, Voice
 from findings.vocabulary import Certainty, Finding
@@ -74,22 +74,19 @@ def tally(
     return pool(base, (weighed[index][1] for index in counted)), votes
 
 
-def decide(probability: float, voices: Sequence[Voice], points: OperatingPoints) -> Verdict:
+def decide(
+    probability: float, voices: Sequence[Voice], points: OperatingPoints, stated: Stated
+) -> Verdict:
     """The verdict on a pooled probability.
 
+    A finding is stated above its balanced threshold; how surely, the probability itself tells.
     Undecided pools (between the sensitive and the balanced threshold) follow CLALA-Net's rule: a
     voice that affirms wins over voices that deny, and the entry is marked uncertain. A finding is
     called absent only below the sensitive threshold and where no voice affirms it.
     """
     affirmed = any(voice.stance is Stance.AFFIRMS for voice in voices)
-    if probability >= points.confident:
-        return Verdict(
-            Decision.PRESENT, Certainty.DEFINITE, "The pool is above the confident threshold."
-        )
     if probability >= points.threshold:
-        return Verdict(
-            Decision.PRESENT, Certainty.PROBABLE, "The pool is above the balanced threshold."
-        )
+        return _affirmative(probability, points, stated)
     if probability >= points.sensitive:
         if affirmed:
             return Verdict(
@@ -108,6 +105,22 @@ def decide(probability: float, voices: Sequence[Voice], points: OperatingPoints)
         )
     return Verdict(
         Decision.ABSENT, Certainty.DEFINITE, "The pool is below the sensitive threshold."
+    )
+
+
+def _affirmative(probability: float, points: OperatingPoints, stated: Stated) -> Verdict:
+    """The verdict above the balanced threshold."""
+    if probability >= max(points.confident, stated.definite):
+        return Verdict(
+            Decision.PRESENT, Certainty.DEFINITE, "The pool is above the confident threshold."
+        )
+    above = "The pool is above the balanced threshold"
+    if probability >= stated.probable:
+        return Verdict(Decision.PRESENT, Certainty.PROBABLE, f"{above}.")
+    if probability >= stated.possible:
+        return Verdict(Decision.UNCERTAIN, Certainty.POSSIBLE, f"{above}, but not probable.")
+    return Verdict(
+        Decision.ABSTAIN, Certainty.POSSIBLE, f"{above}, but too improbable to be stated."
     )
 
 

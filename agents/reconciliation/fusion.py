@@ -55,6 +55,14 @@ class Operating(Frozen):
     detection_threshold: Probability
 
 
+class Stated(Frozen):
+    """What a pooled probability must reach for a finding to be stated with each certainty."""
+
+    possible: Probability
+    probable: Probability
+    definite: Probability
+
+
 class Tolerance(Frozen):
     """From which relative difference two values of one measurement disagree."""
 
@@ -76,6 +84,7 @@ class Fusion(Frozen):
     worded: Worded
     measured: Measured
     operating: Operating
+    stated: Stated
     base_rates: dict[str, Probability]
     severity: dict[str, dict[Severity, float]]
     tolerance: Tolerance

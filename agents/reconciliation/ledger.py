@@ -146,7 +146,7 @@ def _entry(
     fusion: Fusion,
 ) -> LedgerEntry:
     probability, votes = tally(finding, heard, fusion)
-    verdict = decide(probability, heard, operating_points(heard, fusion))
+    verdict = decide(probability, heard, operating_points(heard, fusion), fusion.stated)
     present = verdict.decision in _STATED
     grade = _severity(heard) if present else None
     earlier = [

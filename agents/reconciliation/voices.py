@@ -69,8 +69,7 @@ def voices(evidence: Iterable[Evidence], fusion: Fusion) -> Iterator[Voice]:
             case Detection():
                 yield _detection(item, fusion)
             case MeasurementEvidence():
-                if item.finding is not None and item.polarity is not None:
-                    yield _measurement(item, item.finding, item.polarity, fusion)
+                yield from _measurement(item, fusion)
             case Clue():
                 yield Voice(
                     finding=item.finding,
@@ -128,19 +127,29 @@ def _detection(item: Detection, fusion: Fusion) -> Voice:
     )
 
 
-def _measurement(
-    item: MeasurementEvidence, finding: Finding, polarity: Polarity, fusion: Fusion
-) -> Voice:
-    affirms = polarity is Polarity.PRESENT
-    stated = fusion.measured.present if affirms else fusion.measured.absent
-    return Voice(
-        finding=finding,
+_STANCE_OF = {
+    Polarity.PRESENT: Stance.AFFIRMS,
+    Polarity.ABSENT: Stance.DENIES,
+    None: Stance.UNDECIDED,
+}
+
+
+def _measurement(item: MeasurementEvidence, fusion: Fusion) -> Iterator[Voice]:
+    """A measurement that bears on a finding; one too close to its limit has no stance."""
+    stated = {Polarity.PRESENT: fusion.measured.present, Polarity.ABSENT: fusion.measured.absent}
+    probability = item.probability
+    if probability is None and item.polarity is not None:
+        probability = stated[item.polarity]
+    if item.finding is None or probability is None:
+        return
+    yield Voice(
+        finding=item.finding,
         evidence=item.id,
         expert=item.expert,
         kind=item.kind,
-        probability=stated if item.probability is None else item.probability,
+        probability=probability,
         weight=fusion.weights.measurement,
-        stance=Stance.AFFIRMS if affirms else Stance.DENIES,
+        stance=_STANCE_OF[item.polarity],
         side=item.side,
         region=item.region,
         severity=fusion.grade(item.measurement.name, item.measurement.value),

@@ -139,6 +139,43 @@ def test_one_classifier_alone_keeps_its_probability_and_its_operating_points(
     assert (entry.decision, entry.certainty) == (decision, certainty)
 
 
+@pytest.mark.parametrize(
+    ("probability", "decision", "certainty"),
+    [
+        (0.02, Decision.ABSTAIN, Certainty.POSSIBLE),
+        (0.20, Decision.UNCERTAIN, Certainty.POSSIBLE),
+        (0.60, Decision.PRESENT, Certainty.PROBABLE),
+        (0.90, Decision.PRESENT, Certainty.DEFINITE),
+    ],
+)
+def test_a_rare_finding_above_its_low_threshold_is_worded_by_its_probability(
+    probability: float, decision: Decision, certainty: Certainty
+) -> None:
+    rare = classified(Finding.HERNIA, probability).model_copy(
+        update={"threshold": 0.01, "sensitive_threshold": 0.01, "confident_threshold": 0.05}
+    )
+    entry = entry_of(reconcile([rare]), Finding.HERNIA)
+    assert (entry.decision, entry.certainty) == (decision, certainty)
+
+
+def test_a_measurement_too_close_to_its_limit_speaks_without_a_stance() -> None:
+    ratio = MeasurementEvidence(
+        id="E2",
+        expert="measurer",
+        version="1",
+        finding=Finding.CARDIOMEGALY,
+        probability=0.66,
+        measurement=Measurement(name="cardiothoracic_ratio", value=0.507, unit="1"),
+    )
+    alone = entry_of(reconcile([classified(Finding.CARDIOMEGALY, 0.3)]), Finding.CARDIOMEGALY)
+    both = entry_of(
+        reconcile([classified(Finding.CARDIOMEGALY, 0.3), ratio]), Finding.CARDIOMEGALY
+    )
+    assert both.probability > alone.probability
+    assert both.measurement == ratio.measurement
+    assert both.severity is None
+
+
 def test_a_positive_wins_in_an_undecided_pool_and_is_marked_uncertain() -> None:
     ledger = reconcile(
         [
