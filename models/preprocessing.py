@@ -39,7 +39,8 @@ def to_square(display: NDArray[np.float32], size: int) -> Tensor:
             f"an image of shape {display.shape} cannot be analysed: give one grey image of at "
             f"least {_MINIMUM_SIDE} pixels a side"
         )
-    pixels = torch.from_numpy(np.ascontiguousarray(display, dtype=np.float32))
+    # A copy: display pixels are read-only, and torch knows no read-only tensors.
+    pixels = torch.from_numpy(np.array(display, dtype=np.float32, order="C"))
     if not bool(torch.isfinite(pixels).all()):
         raise StudyError(
             "the image holds values that are not finite, so no network can read it: "
