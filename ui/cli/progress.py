@@ -77,7 +77,7 @@ class NodeProgress:
             if line is not None:
                 click.echo(line, err=True)
             return
-        if event.phase == "started":
+        if event.phase == "started" and event.node != _BETWEEN_EXPERTS:
             self._running[event.node] = None
         elif event.phase in ("finished", "failed"):
             self._running.pop(event.node, None)
@@ -93,9 +93,13 @@ class NodeProgress:
             self._live.update(Text("\n".join([*self._lines, *running])))
 
 
+_BETWEEN_EXPERTS = "experts"
+"""The node between waves of experts; the experts' own lines say all there is to say."""
+
+
 def _line(event: ProgressEvent) -> str | None:
     """The one line that an event leaves behind; a start leaves none."""
-    if event.phase == "started":
+    if event.phase == "started" or event.node == _BETWEEN_EXPERTS:
         return None
     mark = {"finished": "✓", "failed": "✗"}.get(event.phase, "·")
     seconds = f"{event.seconds:6.2f} s" if event.seconds is not None else " " * 8
