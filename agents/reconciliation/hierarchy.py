@@ -83,7 +83,7 @@ def no_finding(
         denied = all(looked_at[finding].decision is Decision.ABSENT for finding in required)
         decision = Decision.PRESENT
         doubted = bool(overall) and (
-            decide(probability, overall, operating_points(overall, fusion)).decision
+            decide(probability, overall, operating_points(overall, fusion), fusion.stated).decision
             is not Decision.PRESENT
         )
         certainty = Certainty.DEFINITE if denied and not doubted else Certainty.PROBABLE

@@ -56,7 +56,8 @@ def _mix_amplitudes(own: Tensor, other: Tensor, blend: float) -> Tensor:
             low[rows, columns] = True
     amplitude = spectrum.abs()
     blended = torch.where(low, (1 - blend) * amplitude + blend * foreign.abs(), amplitude)
-    return torch.fft.ifft2(torch.polar(blended, spectrum.angle())).real
+    mixed: Tensor = torch.fft.ifft2(torch.polar(blended, spectrum.angle())).real
+    return mixed
 
 
 def _resharpen(image: Tensor, amount: float) -> Tensor:
