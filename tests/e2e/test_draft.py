@@ -57,7 +57,7 @@ def draft(study: Path, out: Path, *more: str, **environment: str) -> Run:
 def effusion(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A draft of the shipped sample with a right effusion, by the phraser."""
     out = tmp_path_factory.mktemp("effusion")
-    run = draft(SAMPLES / "right_effusion.dcm", out, "--aggregator", "phraser")
+    run = draft(SAMPLES / "effusion.dcm", out, "--aggregator", "phraser")
     assert run.code == 0, run.stderr
     return run
 
@@ -99,7 +99,7 @@ def test_the_audit_log_is_an_unbroken_chain(effusion: Run) -> None:
 
 
 def test_a_fixed_seed_gives_a_fixed_draft(effusion: Run, tmp_path: Path) -> None:
-    again = draft(SAMPLES / "right_effusion.dcm", tmp_path, "--aggregator", "phraser")
+    again = draft(SAMPLES / "effusion.dcm", tmp_path, "--aggregator", "phraser")
     first, second = effusion.json(), again.json()
     for one in (first, second):
         del one["timings"]
@@ -108,7 +108,7 @@ def test_a_fixed_seed_gives_a_fixed_draft(effusion: Run, tmp_path: Path) -> None
 
 def test_spanish_says_the_same(effusion: Run, tmp_path: Path) -> None:
     spanish = draft(
-        SAMPLES / "right_effusion.dcm", tmp_path, "--aggregator", "phraser", "--language", "es"
+        SAMPLES / "effusion.dcm", tmp_path, "--aggregator", "phraser", "--language", "es"
     )
     assert spanish.code == 0, spanish.stderr
 
@@ -134,7 +134,7 @@ def test_hostile_texts_do_not_change_the_ledger(effusion: Run, tmp_path: Path) -
     prior = tmp_path / "prior.txt"
     prior.write_text(hostile, encoding="utf-8")
     run = draft(
-        SAMPLES / "right_effusion.dcm",
+        SAMPLES / "effusion.dcm",
         tmp_path / "out",
         "--aggregator",
         "phraser",
@@ -154,12 +154,12 @@ def test_an_earlier_draft_is_kept(tmp_path: Path) -> None:
 
 def test_a_prior_gives_a_comparison(tmp_path: Path) -> None:
     run = draft(
-        SAMPLES / "right_effusion.dcm",
+        SAMPLES / "effusion.dcm",
         tmp_path,
         "--aggregator",
         "phraser",
         "--prior",
-        str(SAMPLES / "right_effusion_prior.dcm"),
+        str(SAMPLES / "effusion_prior.dcm"),
     )
     assert run.code == 0, run.stderr
     comparison = next(s for s in run.json()["sections"] if s["name"] == "comparison")
@@ -198,7 +198,7 @@ def test_the_embedded_model_is_held_to_the_ledger(effusion: Run, tmp_path: Path)
         locate(settings.llm.embedded_model, settings.cache_dir)
     except WeightsError as error:
         pytest.skip(str(error))
-    run = draft(SAMPLES / "right_effusion.dcm", tmp_path, "--aggregator", "embedded")
+    run = draft(SAMPLES / "effusion.dcm", tmp_path, "--aggregator", "embedded")
     assert run.code == 0, run.stderr
     made = run.draft()
     assert made.writer.value == "embedded"
