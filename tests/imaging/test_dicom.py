@@ -552,6 +552,7 @@ def test_pixels_that_are_not_square_are_shown_square(
         ({}, None),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_age_in_years(made_dicom: DicomMaker, tags: dict[str, object], years: int | None) -> None:
     dataset = made_dataset(RAMP)
     for keyword, value in tags.items():

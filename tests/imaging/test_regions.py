@@ -18,6 +18,7 @@ from findings.vocabulary import Side
 from imaging.regions import derive_regions, locate, side_of
 from imaging.study import Mask
 from imaging.thorax import STRUCTURES, clean_masks, thoracic_midline
+from tests.imaging.conftest import untimed
 
 JSRT_NAMES = {
     "left_lung": Region.LEFT_LUNG,
@@ -175,7 +176,7 @@ def test_the_base_of_a_shortened_lung_is_still_its_lower_zone() -> None:
     assert locate((50.0, 175.0, 100.0, 220.0), regions) is Region.RIGHT_LOWER_ZONE
 
 
-@settings(max_examples=25, deadline=None)
+@settings(untimed, max_examples=25)
 @given(st.integers(96, 400), st.floats(-0.03, 0.12))
 def test_a_mirrored_chest_has_mirrored_regions(size: int, heart_shift: float) -> None:
     masks = drawn_chest(size, heart_shift)
@@ -193,7 +194,7 @@ def test_a_mirrored_chest_has_mirrored_regions(size: int, heart_shift: float) ->
             assert found == pytest.approx(expected)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(untimed, max_examples=25)
 @given(st.integers(96, 400), st.floats(-0.03, 0.12))
 def test_zones_partition_the_lung(size: int, heart_shift: float) -> None:
     regions = derive_regions(drawn_chest(size, heart_shift))
@@ -204,7 +205,7 @@ def test_zones_partition_the_lung(size: int, heart_shift: float) -> None:
         assert np.array_equal(np.sum(parts, axis=0), whole.astype(int))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(untimed, max_examples=50)
 @given(st.data())
 def test_a_place_and_its_mirror_image_lie_on_opposite_sides(data: st.DataObject) -> None:
     size = 200

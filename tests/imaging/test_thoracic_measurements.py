@@ -21,6 +21,7 @@ from imaging.thoracic_measurements import (
     cardiothoracic_threshold,
     measure_thorax,
 )
+from tests.imaging.conftest import untimed
 
 
 def block_chest(scale: int = 1) -> dict[Region, Mask]:
@@ -199,7 +200,7 @@ def test_the_limit_depends_on_the_view() -> None:
     assert cardiothoracic_threshold(View.AP) == 0.55
 
 
-@settings(max_examples=6, deadline=None)
+@settings(untimed, max_examples=6)
 @given(st.integers(1, 6))
 def test_ratios_do_not_depend_on_the_image_size(scale: int) -> None:
     one, other = values(block_chest()), values(block_chest(scale))
