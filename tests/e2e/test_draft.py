@@ -198,7 +198,8 @@ def test_the_embedded_model_is_held_to_the_ledger(effusion: Run, tmp_path: Path)
         locate(settings.llm.embedded_model, settings.cache_dir)
     except WeightsError as error:
         pytest.skip(str(error))
-    run = draft(SAMPLES / "effusion.dcm", tmp_path, "--aggregator", "embedded")
+    patient = {"READINGROOM_LLM__EMBEDDED_SECONDS": "240"}
+    run = draft(SAMPLES / "effusion.dcm", tmp_path, "--aggregator", "embedded", **patient)
     assert run.code == 0, run.stderr
     made = run.draft()
     assert made.writer.value == "embedded"
