@@ -29,7 +29,7 @@ def report_context(state: DraftState, study: Study) -> ReportContext:
         prior_report_only=study.prior is None and study.prior_report is not None,
         has_spacing=frontal.spacing is not None,
         gate_warnings=tuple(
-            reason.text for reason in state["gate"].reasons if reason.severity is GateDecision.WARN
+            reason.code for reason in state["gate"].reasons if reason.severity is GateDecision.WARN
         ),
         measurements=named_measurements(state),
         seed=request.seed,

@@ -205,5 +205,8 @@ def _burned_in(image: StudyImage) -> list[GateReason]:
     boxes = detect_text_boxes(image.display)
     if not boxes and image.burned_in_annotation is not True:
         return []
-    text = "The picture holds burned-in text; it is covered before the picture is passed on."
+    if boxes:
+        text = "The picture holds burned-in text; it is covered in pictures that are passed on."
+    else:
+        text = "The file says that its picture holds burned-in text, but none was found to cover."
     return [_reason("burned_in_text", text, _WARN, float(len(boxes)))]

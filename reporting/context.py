@@ -28,7 +28,7 @@ class ReportContext(Frozen):
     has_spacing: bool = True
     """Whether the image records its pixel spacing."""
     gate_warnings: tuple[str, ...] = ()
-    """Plain sentences of the input gate that bear on reading the film."""
+    """Codes of the input gate's warnings; those that bear on reading the film have a phrase."""
     measurements: tuple[NamedMeasurement, ...] = ()
     """Every measurement of the draft: numbers that a sentence may repeat."""
     seed: int = Field(default=0, description="chooses among equivalent wordings")

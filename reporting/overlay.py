@@ -119,7 +119,11 @@ def _grey(image: StudyImage, film: Film) -> Image:
     import numpy as np
     from PIL import Image as PillowImage
 
-    pixels = np.nan_to_num(image.display, nan=0.0, posinf=1.0, neginf=0.0)
+    from imaging.burned_in import detect_text_boxes, mask_text
+
+    # Burned-in text may name the patient; the overlay is made to be passed on.
+    shown = mask_text(image.display, detect_text_boxes(image.display))
+    pixels = np.nan_to_num(shown, nan=0.0, posinf=1.0, neginf=0.0)
     eight_bit = (np.clip(pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     kinds = PillowImage.Resampling
     resampling = kinds.LANCZOS if film.scale < 1 else kinds.BICUBIC

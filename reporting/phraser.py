@@ -57,7 +57,8 @@ def _technique(context: ReportContext) -> list[str]:
         lines.append(phrases["guessed"])
     if not context.has_spacing:
         lines.append(phrases["unrecorded_spacing"])
-    lines += [phrases["warning"].replace("{reason}", text) for text in context.gate_warnings]
+    warnings = (phrases.get(f"warn_{code}") for code in context.gate_warnings)
+    lines += [warning for warning in warnings if warning is not None]
     return lines
 
 

@@ -217,8 +217,8 @@ def test_technique_tells_what_is_known() -> None:
     assert len(guessed) == 2
     assert "estimated" in guessed[1]
     assert "not recorded" in texts(Ledger(), SectionName.TECHNIQUE)[0]
-    warned = texts(Ledger(), SectionName.TECHNIQUE, gate_warnings=("The {film} is cropped.",))
-    assert warned[-1] == "Image quality: The {film} is cropped."
+    warned = texts(Ledger(), SectionName.TECHNIQUE, gate_warnings=("cropped", "burned_in_text"))
+    assert warned[-1] == "Image quality: part of the lungs seems to lie outside the image."
 
 
 def test_indication_is_quoted_on_one_bounded_line() -> None:
