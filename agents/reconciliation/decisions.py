@@ -126,7 +126,8 @@ def _affirmative(probability: float, points: OperatingPoints, stated: Stated) ->
 
 def _log_odds(voice: Voice, base: float, fusion: Fusion) -> float:
     bounds = fusion.bounds
-    log_odds = contribution(voice.probability, base, voice.weight, bounds.lowest, bounds.highest)
+    neutral = base if voice.neutral is None else voice.neutral
+    log_odds = contribution(voice.probability, neutral, voice.weight, bounds.lowest, bounds.highest)
     return max(0.0, log_odds) if voice.only_raises else log_odds
 
 

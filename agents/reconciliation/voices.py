@@ -52,6 +52,8 @@ class Voice:
     """True where the voice comes from pixels; false where it comes from text."""
     only_raises: bool = False
     """True where a low probability is no argument against the finding (a box that is not sure)."""
+    neutral: float | None = None
+    """The probability at which the voice says nothing; `None`: the finding's base rate."""
     classification: Classification | None = None
 
     @property
@@ -135,7 +137,11 @@ _STANCE_OF = {
 
 
 def _measurement(item: MeasurementEvidence, fusion: Fusion) -> Iterator[Voice]:
-    """A measurement that bears on a finding; one too close to its limit has no stance."""
+    """A measurement that bears on a finding; one too close to its limit has no stance.
+
+    Its probability says how likely the true value is beyond the limit, whatever is usual: even odds
+    say nothing.
+    """
     stated = {Polarity.PRESENT: fusion.measured.present, Polarity.ABSENT: fusion.measured.absent}
     probability = item.probability
     if probability is None and item.polarity is not None:
@@ -149,6 +155,7 @@ def _measurement(item: MeasurementEvidence, fusion: Fusion) -> Iterator[Voice]:
         kind=item.kind,
         probability=probability,
         weight=fusion.weights.measurement,
+        neutral=0.5,
         stance=_STANCE_OF[item.polarity],
         side=item.side,
         region=item.region,
