@@ -52,7 +52,7 @@ DOUBTFUL_HEART: Final = 0.6
 """Below this quality the heart's mask is not measured on."""
 INDIRECT: Final = 0.8
 """Quality factor of what is read off the lungs for want of the heart's mask."""
-SHORT_LUNG: Final = 0.8
+SHORT_LUNG: Final = 0.7
 TRUNCATED: Final = 0.6
 """Quality factor of the ratio where one lung is shorter than `SHORT_LUNG` of the other, so that
 the widest row may miss the thorax's true width."""
