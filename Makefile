@@ -13,7 +13,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 REAL := $(DATA)/dicom/made_dx_pa_mono2.dcm
-STUDY ?= $(firstword $(wildcard $(REAL)) docs/samples/effusion.dcm)
+STUDY ?= $(firstword $(wildcard $(REAL)) docs/samples/cardiomegaly.dcm)
 
 .PHONY: demo test check weights clean
 .DELETE_ON_ERROR:

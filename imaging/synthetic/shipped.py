@@ -35,6 +35,7 @@ _EFFUSION = SampleRequest(
 SHIPPED = MappingProxyType(
     {
         "normal": SampleRequest(seed=8, cardiothoracic_ratio=0.44),
+        "cardiomegaly": SampleRequest(seed=31, sex="F", cardiothoracic_ratio=0.58),
         "effusion": _EFFUSION,
         "effusion_prior": _EFFUSION.model_copy(
             update={
