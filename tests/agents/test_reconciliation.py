@@ -143,7 +143,8 @@ def test_one_classifier_alone_keeps_its_probability_and_its_operating_points(
     ("probability", "decision", "certainty"),
     [
         (0.02, Decision.ABSTAIN, Certainty.POSSIBLE),
-        (0.20, Decision.UNCERTAIN, Certainty.POSSIBLE),
+        (0.20, Decision.ABSTAIN, Certainty.POSSIBLE),
+        (0.40, Decision.UNCERTAIN, Certainty.POSSIBLE),
         (0.60, Decision.PRESENT, Certainty.PROBABLE),
         (0.90, Decision.PRESENT, Certainty.DEFINITE),
     ],
