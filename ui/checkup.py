@@ -111,7 +111,8 @@ def _weights(cache: Path) -> tuple[Check, ...]:
     checks: list[Check] = []
     for one in status(cache, verify=True):
         artefact = one.artefact
-        found = f"{one.state.value}, {artefact.licence}"
+        digest = f", sha256 {one.sha256[:12]}" if one.sha256 else ""
+        found = f"{one.state.value}{digest}, {artefact.licence}"
         if one.state is ArtefactState.PRESENT:
             checks.append(Check(subject=f"weights {artefact.name}", grade=Grade.GOOD, found=found))
             continue

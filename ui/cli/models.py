@@ -24,10 +24,9 @@ def list_models(as_json: bool) -> None:
             click.echo(one.model_dump_json())
             continue
         artefact = one.artefact
-        click.echo(
-            f"{artefact.name:28} {one.state.value:9} {artefact.size / 1e6:8.1f} MB  "
-            f"{artefact.licence:22} {artefact.role}"
-        )
+        size = f"{artefact.size / 1e6:6.1f} MB" if artefact.size else "shipped"
+        click.echo(f"{artefact.name:28} {one.state.value:8} {size:>9}  {artefact.role}")
+        click.echo(f"{'':28} {artefact.licence}")
 
 
 @models.command()
