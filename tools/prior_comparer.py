@@ -3,8 +3,8 @@
 A change is stated only where it is beyond the error of what is compared:
 
 - Prior report against the current image: new where the report denies a finding definitely and the
-  classifier is at its confident operating point now; resolved where the report affirms it
-  definitely and the classifier is below its sensitive one.
+  classifier is at its confident operating point now. Never resolved: a finding that the classifier
+  merely misses must not be reported as gone, and words alone must not put one into the report.
 - Prior image against the current one, by the same classifier: new or resolved where one image is
   at the confident operating point and the other below the sensitive one. A probability is no
   measure of extent, so worse and better are never read from it.
@@ -136,12 +136,9 @@ def _claims(report: str) -> Iterator[LabeledClaim]:
 
 def _from_report(claim: LabeledClaim, now: Classification | None) -> PriorFinding:
     """The claim as a prior finding. Its words stay in the report: they may name the patient."""
-    change = None
-    if now is not None and claim.certainty is Certainty.DEFINITE:
-        if not claim.present and now.probability >= now.confident_threshold:
-            change = Change.NEW
-        elif claim.present and now.probability < now.sensitive_threshold:
-            change = Change.RESOLVED
+    definitely_absent = not claim.present and claim.certainty is Certainty.DEFINITE
+    surely_here = now is not None and now.probability >= now.confident_threshold
+    change = Change.NEW if definitely_absent and surely_here else None
     return PriorFinding(
         id=UNNUMBERED,
         expert=NAME,

@@ -214,10 +214,8 @@ def _change(decision: Decision, earlier: Sequence[PriorFinding]) -> Change | Non
         if not seen and earlier and all(i.polarity is Polarity.ABSENT for i in earlier):
             return Change.NEW
         return None
-    was_there = any(item.polarity is Polarity.PRESENT for item in earlier)
-    if decision is Decision.ABSENT and was_there and seen <= {Change.RESOLVED}:
-        return Change.RESOLVED
-    return None
+    gone = decision is Decision.ABSENT and seen == {Change.RESOLVED}
+    return Change.RESOLVED if gone else None
 
 
 def _only_before(

@@ -169,9 +169,7 @@ def test_a_measurement_too_close_to_its_limit_speaks_without_a_stance() -> None:
         measurement=Measurement(name="cardiothoracic_ratio", value=0.507, unit="1"),
     )
     alone = entry_of(reconcile([classified(Finding.CARDIOMEGALY, 0.3)]), Finding.CARDIOMEGALY)
-    both = entry_of(
-        reconcile([classified(Finding.CARDIOMEGALY, 0.3), ratio]), Finding.CARDIOMEGALY
-    )
+    both = entry_of(reconcile([classified(Finding.CARDIOMEGALY, 0.3), ratio]), Finding.CARDIOMEGALY)
     assert both.probability > alone.probability
     assert both.measurement == ratio.measurement
     assert both.severity is None
@@ -393,10 +391,23 @@ def test_a_change_that_the_image_contradicts_is_a_disagreement() -> None:
     assert entry.change is None
     assert kinds(entry) == {DisagreementType.CHANGE}
     gone = entry_of(
-        reconcile([classified(Finding.EDEMA, 0.01), prior(Finding.EDEMA, Polarity.PRESENT)]),
+        reconcile(
+            [
+                classified(Finding.EDEMA, 0.01),
+                prior(Finding.EDEMA, Polarity.PRESENT, Change.RESOLVED),
+            ]
+        ),
         Finding.EDEMA,
     )
     assert gone.change is Change.RESOLVED
+
+
+def test_a_finding_is_not_gone_because_it_is_not_seen() -> None:
+    entry = entry_of(
+        reconcile([classified(Finding.EDEMA, 0.01), prior(Finding.EDEMA, Polarity.PRESENT)]),
+        Finding.EDEMA,
+    )
+    assert (entry.decision, entry.change) == (Decision.ABSENT, None)
 
 
 def test_a_finding_only_the_prior_names_is_never_asserted() -> None:

@@ -61,11 +61,11 @@ def test_without_a_prior_there_is_nothing_to_say(
     [
         ("No pleural effusion.", 0.9, Polarity.ABSENT, Change.NEW),
         ("No pleural effusion.", 0.6, Polarity.ABSENT, None),
-        ("Left pleural effusion.", 0.05, Polarity.PRESENT, Change.RESOLVED),
+        ("Left pleural effusion.", 0.05, Polarity.PRESENT, None),
         ("Left pleural effusion.", 0.2, Polarity.PRESENT, None),
         ("Left pleural effusion.", 0.9, Polarity.PRESENT, None),
         ("Possible left pleural effusion.", 0.05, Polarity.PRESENT, None),
-        ("Derrame pleural izquierdo.", 0.05, Polarity.PRESENT, Change.RESOLVED),
+        ("Sin derrame pleural.", 0.9, Polarity.ABSENT, Change.NEW),
     ],
 )
 def test_a_prior_report_is_held_against_the_image(
