@@ -79,13 +79,7 @@ def draft_study(
         indication_digest=digest(options.indication),
         prior_report_digest=digest(options.prior_report),
     )
-    session = Session(
-        services=services or _wired(settings, request),
-        settings=settings,
-        request=request,
-        indication=options.indication,
-        prior_report=options.prior_report,
-    )
+    session = _session(settings, request, options.indication, options.prior_report, services)
     thread_id = f"{session.study().study_key}-{secrets.token_hex(4)}"
     beginning: DraftState = {"request": request, "thread_id": thread_id}
     with _opened(session) as graph:
@@ -108,13 +102,7 @@ def resume_draft(
     with, `StudyError` where the study's pixels have changed.
     """
     request = _request(thread_id, settings)
-    session = Session(
-        services=services or _wired(settings, request),
-        settings=settings,
-        request=request,
-        indication=indication,
-        prior_report=prior_report,
-    )
+    session = _session(settings, request, indication, prior_report, services)
     with _opened(session) as graph:
         return _run(graph, session, thread_id, None, out, on_event)
 
@@ -138,13 +126,7 @@ def sign_draft(
     from langgraph.types import Command
 
     request = _request(thread_id, settings)
-    session = Session(
-        services=services or _wired(settings, request),
-        settings=settings,
-        request=request,
-        indication=indication,
-        prior_report=prior_report,
-    )
+    session = _session(settings, request, indication, prior_report, services)
     with _opened(session) as graph:
         if graph.get_state(_config(thread_id)).next != ("review",):
             raise UserInputError(
@@ -247,7 +229,20 @@ def _config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": _MAX_STEPS}
 
 
-def _wired(settings: Settings, request: DraftRequest) -> Services:
+def _session(
+    settings: Settings,
+    request: DraftRequest,
+    indication: str | None,
+    prior_report: str | None,
+    services: Services | None,
+) -> Session:
+    """A session with the given services, or with those that the settings name."""
     from agents.wiring import wire
 
-    return wire(settings, request)
+    return Session(
+        services=services or wire(settings, request),
+        settings=settings,
+        request=request,
+        indication=indication,
+        prior_report=prior_report,
+    )
