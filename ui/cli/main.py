@@ -47,9 +47,8 @@ def main() -> None:
     """Run the command line; an error is one sentence, with its traceback only under --debug."""
     debug = "--debug" in sys.argv
     try:
-        readingroom.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # A command that ends by click's Exit hands its code back here; the others return nothing.
+        sys.exit(readingroom.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

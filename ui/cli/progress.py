@@ -23,16 +23,22 @@ Advance = Callable[[int, int], None]
 
 @contextmanager
 def transfer_progress(title: str) -> Iterator[Advance]:
-    """A progress bar over a count of steps or bytes; in a pipe, a line at the start and the end."""
+    """A progress bar over a count of steps or bytes; in a pipe, a line at the start and the end.
+
+    Work that turns out to be done already leaves no line.
+    """
     if not sys.stderr.isatty():
-        last = [0, 0]
+        begun = False
 
         def note(done: int, total: int) -> None:
-            last[:] = [done, total]
+            nonlocal begun
+            if not begun:
+                begun = True
+                click.echo(f"{title}: started", err=True)
 
-        click.echo(f"{title}: started", err=True)
         yield note
-        click.echo(f"{title}: done ({last[0]} of {last[1]})", err=True)
+        if begun:
+            click.echo(f"{title}: done", err=True)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
