@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from findings.catalogue import describe
+from findings.claims import SpacingProvenance
 from findings.evidence import RegionMask
 from findings.regions import Region
 from findings.vocabulary import Certainty, Finding
@@ -107,7 +108,7 @@ def draw_legend(
     """Draw the panel; rows that do not fit are counted instead."""
     words = labels(draft.language)
     x, y = left + 18, top + 18
-    tail = _measurement_rows(draft) + _key_rows(draft, words)
+    tail = _measurement_rows(draft, words) + _key_rows(draft, words)
     floor = bottom - 26 * len(tail) - (44 if draft.measurements else 0) - 40
     draw.text((x, y), words.overlay["positives"], font=font(24), fill=INK)
     y += 42
@@ -207,8 +208,9 @@ def _finding_row(
     return y + 74
 
 
-def _measurement_rows(draft: Draft) -> list[KeyRow]:
-    return [
+def _measurement_rows(draft: Draft, words: Labels) -> list[KeyRow]:
+    """The measurements, and where their millimetres hold if that is not the patient."""
+    rows: list[KeyRow] = [
         (
             f"{measurement_name(item.name, draft.language)}: "
             f"{measurement_value(item, draft.language)}",
@@ -217,6 +219,9 @@ def _measurement_rows(draft: Draft) -> list[KeyRow]:
         )
         for item in draft.measurements[:8]
     ]
+    if any(item.provenance == SpacingProvenance.DETECTOR for item in draft.measurements[:8]):
+        rows.append((f"({words.overlay['detector_millimetres']})", None, "solid"))
+    return rows
 
 
 def _key_rows(draft: Draft, words: Labels) -> list[KeyRow]:
