@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from findings.claims import Frozen
+from findings.errors import StudyError
 from findings.regions import Region
 from findings.vocabulary import Finding
 from imaging.thoracic_measurements import CARDIOTHORACIC_RATIO, measure_thorax
@@ -165,15 +166,18 @@ def evaluate_experts(data: Path, split: Literal["val", "all"] = "val") -> Expert
     """Measure the shipped experts on ``data``: its validation rows, or all of its rows.
 
     Raises:
+        StudyError: the folder holds no such row with an image.
         WeightsError: the shipped weights are missing or damaged.
     """
     segmenter, classifier = AnatomySegmenter.load(), FindingClassifier.load()
     anatomy = evaluate_segmenter(data, split, segmenter)
-    return ExpertReport(
-        split=split,
-        anatomy=anatomy,
-        classifier=evaluate_classifier(data, split, segmenter, classifier),
-    )
+    findings = evaluate_classifier(data, split, segmenter, classifier)
+    if not anatomy.overlap and findings is None:
+        raise StudyError(
+            "The data folder holds nothing to measure on. Give a folder laid out like the "
+            "project's data (nih/, jsrt/ ...), or measure all rows with --split all."
+        )
+    return ExpertReport(split=split, anatomy=anatomy, classifier=findings)
 
 
 def evaluate_segmenter(

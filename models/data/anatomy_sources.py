@@ -35,7 +35,7 @@ def read_jsrt(data: Path) -> list[AnatomyRecord]:
                 source="jsrt",
                 image_id=stem,
                 image=folder / "images" / f"{stem}.jpg",
-                split=Split(row["split"]),
+                split=Split(row.get("split", "")),
                 masks={part: path for part, path in masks.items() if path.is_file()},
             )
         )
@@ -50,7 +50,7 @@ def read_openist(data: Path) -> list[AnatomyRecord]:
             source="openist",
             image_id=row["image"],
             image=folder / "images" / f"{row['image']}.jpg",
-            split=Split(row["split"]),
+            split=Split(row.get("split", "")),
             masks={MaskKind.BOTH_LUNGS: folder / "masks" / f"{row['image']}_lungs.png"},
         )
         for row in _rows(folder / "split.csv")
@@ -71,7 +71,7 @@ def read_gbseg(data: Path) -> list[AnatomyRecord]:
             source="gbseg",
             image_id=row["image"],
             image=folder / "images" / row["image"],
-            split=Split(row["split"]),
+            split=Split(row.get("split", "")),
             masks=masks.get(row["image"], {}),
         )
         for row in _rows(folder / "split.csv")
@@ -86,7 +86,7 @@ def read_tb(data: Path) -> list[AnatomyRecord]:
             source=row["source"],
             image_id=row["image"],
             image=folder / "images" / f"{row['image']}.jpg",
-            split=Split(row["split"]),
+            split=Split(row.get("split", "")),
             masks={MaskKind.BOTH_LUNGS: mask},
         )
         for row in _rows(folder / "labels.csv")
@@ -104,7 +104,7 @@ def read_covid(data: Path) -> list[AnatomyRecord]:
             source="covid",
             image_id=Path(row["image"]).name,
             image=data / row["image"],
-            split=Split(row["split"]),
+            split=Split(row.get("split", "")),
             masks={MaskKind.BOTH_LUNGS: data / row["lung_mask"]},
         )
         for row in _rows(data / "covid" / "metadata.csv")

@@ -47,7 +47,7 @@ def read_nih(data: Path) -> list[FindingRecord]:
                     image_id=row["image"],
                     patient=row["patient"],
                     image=image,
-                    split=Split(row["split"]),
+                    split=Split(row.get("split", "")),
                     labels={
                         finding: int(float(row[column] or 0))
                         for finding, column in NIH_COLUMNS.items()

@@ -12,6 +12,12 @@ class Split(StrEnum):
 
     TRAIN = "train"
     VAL = "val"
+    OTHER = "other"
+    """Any other word, or none: measured on when all rows are asked for, never trained on."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Split:
+        return cls.OTHER
 
 
 class MaskKind(StrEnum):

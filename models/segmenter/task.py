@@ -61,7 +61,8 @@ class SegmenterTask:
         self._pools = {source: pool for source, pool in self._pools.items() if len(pool)}
         shares = np.array([preset.sampling[source] for source in self._pools])
         self._shares = shares / shares.sum()
-        self._validation = np.flatnonzero(~training & arrays.known[:, Plane.HEART])
+        kept = np.array([split is Split.VAL for split in arrays.splits])
+        self._validation = np.flatnonzero(kept & arrays.known[:, Plane.HEART])
 
     def network(self) -> nn.Module:
         """Build the network, the trunk with ImageNet weights where they were given."""
