@@ -61,10 +61,11 @@ def clean(text: str) -> str:
 
     Control, format (bidirectional overrides, zero-width), private and unassigned characters go.
     """
-    text = unicodedata.normalize("NFC", text[: 4 * LONGEST_TEXT])
-    text = _BLANK.sub(" ", text)
+    text = _BLANK.sub(" ", text[: 4 * LONGEST_TEXT])
     text = "".join(char for char in text if not unicodedata.category(char).startswith("C"))
-    return text.strip()[:LONGEST_TEXT]
+    # What goes may have kept blanks, or a letter and its accent, apart.
+    text = _BLANK.sub(" ", unicodedata.normalize("NFC", text))
+    return text.strip()[:LONGEST_TEXT].rstrip()
 
 
 def fold(text: str) -> str:

@@ -9,7 +9,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from findings.claims import Claim
@@ -159,6 +159,8 @@ def test_any_cell_is_read(cell: str) -> None:
         assert isinstance(claim, Claim)
 
 
+@example("0\r\x1b\r0")
+@example("e\u200b\u0301")
 @given(st.text())
 def test_cleaned_text_is_printable_and_bounded(text: str) -> None:
     cleaned = clean(text)
