@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tools.measurement_accuracy DATA
+    python -m evaluation.measurements DATA
 
 prints the numbers of docs/measurements.md and the constants of `tools.cardiomegaly`: the error of
 the ratio on the segmenter's masks against people-made ones (JSRT, validation films), and what a
