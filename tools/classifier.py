@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from findings.evidence import Box, Classification, Evidence, RegionMask
 from findings.regions import Region
 from imaging.study import FloatImage, Study
-from tools.contract import ExpertCard, ExpertContext, Role
-from tools.embedded import LICENCE, EmbeddedExpert, Once, ShippedNetwork, evidence_ids
+from tools.contract import ExpertContext, Role
+from tools.embedded import NetworkExpert, evidence_ids
 from tools.trust import TRUSTED_QUALITY
 
 if TYPE_CHECKING:
     from models.classifier.inference import ClassifierOutput
-
-FOLDER: Final = "finding_classifier"
-SECONDS: Final = 0.5
 
 
 class FindingModel(Protocol):
@@ -28,31 +24,13 @@ class FindingModel(Protocol):
         ...
 
 
-class ClassifierExpert(EmbeddedExpert):
+class ClassifierExpert(NetworkExpert[FindingModel]):
     """Judges the image. With the segmenter's lungs it looks at them; without, at everything."""
 
-    def __init__(self, cache: Path, model: FindingModel | None = None) -> None:
-        """`cache` is where pulled weights live (unused: these ship with the application)."""
-        self._given = model
-        self._model: Once[FindingModel] = Once(self._load)
-
-    @property
-    def card(self) -> ExpertCard:
-        """Identity as the shipped configuration states it."""
-        shipped = ShippedNetwork.read(FOLDER)
-        return ExpertCard(
-            role=Role.CLASSIFIER,
-            name=shipped.name if shipped else "finding-classifier",
-            version=shipped.version if shipped else "none",
-            licence=shipped.licence if shipped else LICENCE,
-            sha256=shipped.weights_sha256 if shipped else None,
-            uses=(Role.SEGMENTER,),
-            seconds=SECONDS,
-        )
-
-    def installed(self) -> bool:
-        """Whether the weights are in place."""
-        return self._given is not None or ShippedNetwork.read(FOLDER) is not None
+    role = Role.CLASSIFIER
+    folder = "finding_classifier"
+    seconds = 0.5
+    uses = (Role.SEGMENTER,)
 
     def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
         """One classification per finding, in the model's order.
@@ -76,9 +54,8 @@ class ClassifierExpert(EmbeddedExpert):
                 confident_threshold=points.confident.threshold if points.confident else 1.0,
             )
 
-    def _load(self) -> FindingModel:
-        if self._given is not None:
-            return self._given
+    def load(self) -> FindingModel:
+        """The shipped network."""
         from models.classifier.inference import FindingClassifier
 
         return FindingClassifier.load()

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,7 +16,7 @@ from findings.errors import ExpertError, ReadingRoomError
 from findings.evidence import Evidence
 from imaging.study import Study
 from models.weights import SHIPPED_DIR
-from tools.contract import ExpertCard, ExpertContext
+from tools.contract import ExpertCard, ExpertContext, Role
 
 Model = TypeVar("Model")
 
@@ -97,6 +97,42 @@ class EmbeddedExpert(ABC):
                 f"The {role} failed on this study ({type(error).__name__}), so the draft has no "
                 "evidence of it. Run again with --debug to see where."
             ) from error
+
+
+class NetworkExpert(EmbeddedExpert, Generic[Model]):
+    """An expert that looks with a network shipped in `models/shipped/`."""
+
+    role: ClassVar[Role]
+    folder: ClassVar[str]
+    seconds: ClassVar[float]
+    uses: ClassVar[tuple[Role, ...]] = ()
+
+    def __init__(self, cache: Path, model: Model | None = None) -> None:
+        """`cache` is where pulled weights live (unused: these ship with the application)."""
+        self._given = model
+        self._model: Once[Model] = Once(self.load if model is None else lambda: model)
+
+    @property
+    def card(self) -> ExpertCard:
+        """Identity as the shipped configuration states it."""
+        shipped = ShippedNetwork.read(self.folder)
+        return ExpertCard(
+            role=self.role,
+            name=shipped.name if shipped else self.folder.replace("_", "-"),
+            version=shipped.version if shipped else "none",
+            licence=shipped.licence if shipped else LICENCE,
+            sha256=shipped.weights_sha256 if shipped else None,
+            uses=self.uses,
+            seconds=self.seconds,
+        )
+
+    def installed(self) -> bool:
+        """Whether the weights are in place."""
+        return self._given is not None or ShippedNetwork.read(self.folder) is not None
+
+    @abstractmethod
+    def load(self) -> Model:
+        """Load the shipped network; called once, on first use. Raises `WeightsError`."""
 
 
 def evidence_ids() -> Iterator[str]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from findings.evidence import Evidence, RegionMask
 from findings.regions import CLALA_REGIONS, Region, region_side
 from imaging.study import FloatImage, Mask, Study
-from tools.contract import ExpertCard, ExpertContext, Role
-from tools.embedded import LICENCE, EmbeddedExpert, Once, ShippedNetwork, evidence_ids
+from tools.contract import ExpertContext, Role
+from tools.embedded import NetworkExpert, evidence_ids
 from tools.trust import USABLE_QUALITY
 
 if TYPE_CHECKING:
     from models.segmenter.inference import AnatomyMasks
 
-FOLDER: Final = "anatomy_segmenter"
-SECONDS: Final = 0.25
 
 REGION_OF_STRUCTURE: Final = {
     "left_lung": Region.LEFT_LUNG,
@@ -36,30 +33,12 @@ class AnatomyModel(Protocol):
         ...
 
 
-class SegmenterExpert(EmbeddedExpert):
+class SegmenterExpert(NetworkExpert[AnatomyModel]):
     """Says where the anatomy is: masks of structures, boxes of the regions derived from them."""
 
-    def __init__(self, cache: Path, model: AnatomyModel | None = None) -> None:
-        """`cache` is where pulled weights live (unused: these ship with the application)."""
-        self._given = model
-        self._model: Once[AnatomyModel] = Once(self._load)
-
-    @property
-    def card(self) -> ExpertCard:
-        """Identity as the shipped configuration states it."""
-        shipped = ShippedNetwork.read(FOLDER)
-        return ExpertCard(
-            role=Role.SEGMENTER,
-            name=shipped.name if shipped else "anatomy-segmenter",
-            version=shipped.version if shipped else "none",
-            licence=shipped.licence if shipped else LICENCE,
-            sha256=shipped.weights_sha256 if shipped else None,
-            seconds=SECONDS,
-        )
-
-    def installed(self) -> bool:
-        """Whether the weights are in place."""
-        return self._given is not None or ShippedNetwork.read(FOLDER) is not None
+    role = Role.SEGMENTER
+    folder = "anatomy_segmenter"
+    seconds = 0.25
 
     def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
         """The structures' masks first, then the regions in the order of CLALA-Net, then zones.
@@ -93,9 +72,8 @@ class SegmenterExpert(EmbeddedExpert):
                 mask=None if mask is None else encode_mask(mask),
             )
 
-    def _load(self) -> AnatomyModel:
-        if self._given is not None:
-            return self._given
+    def load(self) -> AnatomyModel:
+        """The shipped network."""
         from models.segmenter.inference import AnatomySegmenter
 
         return AnatomySegmenter.load()
