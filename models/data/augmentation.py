@@ -8,9 +8,11 @@ can be repeated exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
+from pydantic import ConfigDict
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,6 +30,9 @@ class AugmentationSettings:
     gamma: float = 0.35
     noise: float = 0.02
     flip: float = 0.0
+
+    # Read from presets as well, where a misspelt setting must not pass.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 def random_grids(

@@ -15,7 +15,6 @@ from models.classifier.config import ClassifierConfig, FindingConfig, MemberConf
 from models.classifier.cropping import View
 from models.classifier.network import FindingNetwork
 from models.classifier.task import ClassifierTask, member_logits
-from models.data.augmentation import AugmentationSettings
 from models.data.files import split_digest
 from models.data.finding_cache import FINDINGS, load_findings
 from models.data.finding_sources import read_nih
@@ -62,7 +61,7 @@ def train_classifier(
         task = ClassifierTask(
             settings,
             member,
-            AugmentationSettings(**preset.augmentation.model_dump()),
+            preset.augmentation,
             preset.loop.batch_size,
             arrays,
             imagenet,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from findings.errors import SettingsError
 from models.classifier.cropping import View
+from models.data.augmentation import AugmentationSettings
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -44,20 +45,6 @@ class LoopSettings(_Settings):
     autocast: Literal["off", "auto"] = Field(
         default="off", description="auto: bfloat16 where the processor computes it natively"
     )
-
-
-class AugmentationPreset(_Settings):
-    """See :class:`models.data.augmentation.AugmentationSettings`."""
-
-    rotation: float = 10.0
-    scale: float = 0.12
-    aspect: float = 0.08
-    shift: float = 0.05
-    brightness: float = 0.12
-    contrast: float = 0.25
-    gamma: float = 0.35
-    noise: float = 0.02
-    flip: float = 0.0
 
 
 class SegmenterPreset(_Settings):
@@ -109,7 +96,7 @@ class Preset(_Settings):
 
     role: Role
     loop: LoopSettings
-    augmentation: AugmentationPreset = AugmentationPreset()
+    augmentation: AugmentationSettings = AugmentationSettings()
     segmenter: SegmenterPreset | None = None
     classifier: ClassifierPreset | None = None
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from findings.errors import SettingsError, StudyError
 from models.data.anatomy_cache import AnatomyArrays, load_anatomy
 from models.data.anatomy_sources import read_anatomy
-from models.data.augmentation import AugmentationSettings
 from models.data.files import split_digest
 from models.data.records import Split
 from models.segmenter.config import AreaRange, SegmenterConfig
@@ -36,7 +35,7 @@ def train_segmenter(
     arrays = load_anatomy(records, preset.segmenter.size, out / "cache")
     task = SegmenterTask(
         preset.segmenter,
-        AugmentationSettings(**preset.augmentation.model_dump()),
+        preset.augmentation,
         preset.loop.batch_size,
         arrays,
         imagenet,
