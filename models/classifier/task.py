@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from models.classifier.cropping import view_logits, widen
 from models.classifier.network import FindingNetwork
+from models.classifier.preset import ClassifierSettings, MemberSettings
 from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
 from models.data.finding_cache import FINDINGS, WHOLE_IMAGE, FindingArrays
 from models.data.records import Split
 from models.imagenet import initialise_trunk
 from models.losses import smoothed_cross_entropy
 from models.metrics import area_under_curve
-from models.training.presets import ClassifierPreset, MemberPreset
 
 
 class ClassifierTask:
@@ -28,8 +28,8 @@ class ClassifierTask:
 
     def __init__(
         self,
-        preset: ClassifierPreset,
-        member: MemberPreset,
+        preset: ClassifierSettings,
+        member: MemberSettings,
         augmentation: AugmentationSettings,
         batch_size: int,
         arrays: FindingArrays,
@@ -95,7 +95,7 @@ def member_logits(
     network: nn.Module,
     arrays: FindingArrays,
     indices: NDArray[np.int64],
-    member: MemberPreset,
+    member: MemberSettings,
     box_margin: float,
     batch_size: int = 32,
 ) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from models.losses import masked_overlap_loss, union_logit
 from models.metrics import dice
 from models.segmenter.implied import ImpliedAnatomy, lungs_imply
 from models.segmenter.network import SegmenterNetwork, Structure
-from models.training.presets import SegmenterPreset
+from models.segmenter.preset import SegmenterSettings
 
 _STRUCTURES = len(Structure)
 _IMPLIED_WEIGHT = 0.5
@@ -42,7 +42,7 @@ class SegmenterTask:
 
     def __init__(
         self,
-        preset: SegmenterPreset,
+        preset: SegmenterSettings,
         augmentation: AugmentationSettings,
         batch_size: int,
         arrays: AnatomyArrays,

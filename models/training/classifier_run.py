@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from findings.errors import SettingsError, StudyError
+from findings.errors import StudyError
 from findings.vocabulary import Finding
 from models.calibration import choose_operating_points, fit_platt
 from models.classifier.config import ClassifierConfig, FindingConfig, MemberConfig
 from models.classifier.cropping import View
 from models.classifier.network import FindingNetwork
+from models.classifier.preset import ClassifierPreset
 from models.classifier.task import ClassifierTask, member_logits
 from models.data.files import split_digest
 from models.data.finding_cache import FINDINGS, load_findings
@@ -23,24 +24,23 @@ from models.metrics import area_under_curve
 from models.segmenter.inference import AnatomySegmenter
 from models.shipping import write_network
 from models.training.loop import TrainingLoop
-from models.training.presets import Preset
+from models.training.presets import read_preset
+from models.training.request import TrainingRequest
+from models.training.roles import Role
 
 VERSION = "1.0.0"
 LICENCE = "Apache-2.0 (code and trunk); trained on NIH ChestX-ray14, see the model card"
 
 
-def train_classifier(
-    preset: Preset, data: Path, out: Path, resume: bool, imagenet: dict[str, Tensor], command: str
-) -> Path:
+def train_classifier(request: TrainingRequest) -> Path:
     """Train every member, calibrate their mean on the validation split, write ``out/weights``.
 
     The shipped anatomy segmenter finds the lungs where a member is to see them. See
     :func:`models.training.run.train`.
     """
-    settings = preset.classifier
-    if settings is None:
-        raise SettingsError("the preset has no section [classifier]: add it")
-    records = [record for record in read_nih(data) if not record.note]
+    preset = read_preset(ClassifierPreset, Role.CLASSIFIER, request.preset)
+    settings, out = preset.classifier, request.out
+    records = [record for record in read_nih(request.data) if not record.note]
     if not any(record.split is Split.TRAIN for record in records):
         raise StudyError("the data folder holds no NIH radiograph to train on")
     for finding in FINDINGS:
@@ -55,6 +55,7 @@ def train_classifier(
     segmenter = AnatomySegmenter.load() if cutting else None
     arrays = load_findings(records, settings.cache_size, segmenter, out / "cache")
     validation = arrays.of(Split.VAL)
+    imagenet = request.imagenet()
     weights: dict[str, Tensor] = {}
     logits = []
     for number, member in enumerate(settings.members):
@@ -69,7 +70,7 @@ def train_classifier(
         loop = TrainingLoop(
             task, preset.loop.model_copy(update={"seed": member.seed}), out / f"member-{number}"
         )
-        if resume:
+        if request.resume:
             loop.resume()
         best = loop.run().best_weights
         weights.update({f"{number}.{name}": value for name, value in best.items()})
@@ -85,7 +86,7 @@ def train_classifier(
         name="finding_classifier",
         version=VERSION,
         licence=LICENCE,
-        training_command=command,
+        training_command=request.command,
         training_data_sha256=split_digest(records),
         cache_size=settings.cache_size,
         box_margin=settings.box_margin,

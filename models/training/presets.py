@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from findings.errors import SettingsError
-from models.classifier.cropping import View
 from models.data.augmentation import AugmentationSettings
+from models.training.roles import Role
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
 
-class Role(StrEnum):
-    """What a network is trained for."""
+class PresetSettings(BaseModel):
+    """A section of a preset; a misspelt setting does not pass."""
 
-    SEGMENTER = "segmenter"
-    CLASSIFIER = "classifier"
-
-
-class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class LoopSettings(_Settings):
+class LoopSettings(PresetSettings):
     """The optimisation loop; lengths are counted in steps (batches)."""
 
     steps: int = Field(gt=0)
@@ -47,61 +41,18 @@ class LoopSettings(_Settings):
     )
 
 
-class SegmenterPreset(_Settings):
-    """Network and data of the anatomy segmenter."""
-
-    size: int = Field(gt=0, multiple_of=32)
-    decoder_widths: tuple[int, int, int, int, int]
-    frozen_blocks: int = Field(default=0, ge=0, description="trunk blocks kept as ImageNet's")
-    sampling: dict[str, float] = Field(description="source -> share of the training images")
-    reference: str = Field(default="jsrt", description="source whose lung outlines are exact")
-    outline_margin: int = Field(
-        default=0, ge=0, description="pixels on each side of the other sources' lung outlines"
-    )
-    borrowed_look_share: float = Field(
-        default=0.0, ge=0, le=1, description="share of images shown with another image's look"
-    )
-    folders: tuple[str, ...] = ("jsrt", "openist", "gbseg", "tb")
-
-
-class MemberPreset(_Settings):
-    """One network of the classifier's ensemble."""
-
-    size: int = Field(gt=0, multiple_of=32)
-    whole_image_share: float = Field(ge=0, le=1, description="share of images left uncut")
-    seed: int = 0
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """What the network is shown at inference: what it was trained on."""
-        lungs = (View.LUNGS,) if self.whole_image_share < 1 else ()
-        whole = (View.WHOLE,) if self.whole_image_share > 0 else ()
-        return lungs + whole
-
-
-class ClassifierPreset(_Settings):
-    """Networks and data of the finding classifier."""
-
-    members: tuple[MemberPreset, ...] = Field(min_length=1)
-    cache_size: int = Field(gt=0)
-    dropout: float = Field(ge=0, lt=1)
-    frozen_blocks: int = Field(default=0, ge=0)
-    smoothing: float = Field(ge=0, lt=1)
-    mixup: float = Field(ge=0, description="alpha of the beta distribution; 0 is off")
-    box_margin: float = Field(ge=0)
-
-
-class Preset(_Settings):
-    """One training run, fully described but for where its data lie."""
+class Preset(PresetSettings):
+    """One training run, fully described but for where its data lie; each role adds a section."""
 
     role: Role
     loop: LoopSettings
     augmentation: AugmentationSettings = AugmentationSettings()
-    segmenter: SegmenterPreset | None = None
-    classifier: ClassifierPreset | None = None
 
 
-def read_preset(role: Role, name: str) -> Preset:
+Described = TypeVar("Described", bound=Preset)
+
+
+def read_preset(kind: type[Described], role: Role, name: str) -> Described:
     """Read a preset by name (``models/presets/ROLE-NAME.toml``) or by the path of a TOML file.
 
     Raises:
@@ -112,7 +63,7 @@ def read_preset(role: Role, name: str) -> Preset:
         known = sorted(found.stem.split("-", 1)[1] for found in PRESETS.glob(f"{role}-*.toml"))
         raise SettingsError(f"there is no preset {name!r} for {role}: use one of {known}")
     try:
-        preset = Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        preset = kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise SettingsError(f"the preset {path.name} cannot be used: {error}") from error
     if preset.role is not role:

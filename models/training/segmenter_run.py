@@ -5,31 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
-from findings.errors import SettingsError, StudyError
+from findings.errors import StudyError
 from models.data.anatomy_cache import AnatomyArrays, load_anatomy
 from models.data.anatomy_sources import read_anatomy
 from models.data.files import split_digest
 from models.data.records import Split
 from models.segmenter.config import AreaRange, SegmenterConfig
 from models.segmenter.network import Structure
+from models.segmenter.preset import SegmenterPreset
 from models.segmenter.task import SegmenterTask
 from models.shipping import write_network
 from models.training.loop import TrainingLoop
-from models.training.presets import Preset
+from models.training.presets import read_preset
+from models.training.request import TrainingRequest
+from models.training.roles import Role
 
 VERSION = "1.0.0"
 LICENCE = "Apache-2.0 (code and trunk); trained on research-only data, see the model card"
 
 
-def train_segmenter(
-    preset: Preset, data: Path, out: Path, resume: bool, imagenet: dict[str, Tensor], command: str
-) -> Path:
+def train_segmenter(request: TrainingRequest) -> Path:
     """Train, then write ``out/weights``; see :func:`models.training.run.train`."""
-    if preset.segmenter is None:
-        raise SettingsError("the preset has no section [segmenter]: add it")
-    records = read_anatomy(data, preset.segmenter.folders)
+    preset = read_preset(SegmenterPreset, Role.SEGMENTER, request.preset)
+    out = request.out
+    records = read_anatomy(request.data, preset.segmenter.folders)
     if not any(record.split is Split.TRAIN and record.masks for record in records):
         raise StudyError("the data folder holds no radiograph with masks of anatomy to train on")
     arrays = load_anatomy(records, preset.segmenter.size, out / "cache")
@@ -38,10 +38,10 @@ def train_segmenter(
         preset.augmentation,
         preset.loop.batch_size,
         arrays,
-        imagenet,
+        request.imagenet(),
     )
     loop = TrainingLoop(task, preset.loop, out)
-    if resume:
+    if request.resume:
         loop.resume()
     outcome = loop.run()
     best = next(entry for entry in outcome.history if entry.step == outcome.best_step)
@@ -49,7 +49,7 @@ def train_segmenter(
         name="anatomy_segmenter",
         version=VERSION,
         licence=LICENCE,
-        training_command=command,
+        training_command=request.command,
         training_data_sha256=split_digest(records),
         size=preset.segmenter.size,
         decoder_widths=preset.segmenter.decoder_widths,

