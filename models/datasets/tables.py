@@ -1,0 +1,224 @@
+"""Tables, texts and file names that come with a data set, read as untrusted input.
+
+Cells are text and stay text (an id keeps its leading zeros). Tables are read row by row; sizes are
+bounded; a name that would leave the data set's folder is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Final
+
+from findings.errors import UserInputError
+from models.datasets.notes import Notes, Problem
+
+LONGEST_ROW: Final = 1 << 20
+"""Characters of one row. The longest row of the tables read here is under 20,000."""
+MOST_ROWS: Final = 20_000_000
+LONGEST_TEXT: Final = 1 << 20
+"""Bytes of a text file; the longest report is under 20,000."""
+MOST_FILES: Final = 4_000_000
+DEEPEST_FOLDER: Final = 6
+
+Row = Mapping[str, str]
+
+
+def find_table(folder: Path, *names: str) -> Path | None:
+    """The first of `names` (relative to the folder) that is there, gzipped or not."""
+    for name in names:
+        for candidate in (folder / name, folder / f"{name}.gz"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def columns_of(table: Path) -> tuple[str, ...]:
+    """The column names of a table, without blanks around them.
+
+    Raises:
+        UserInputError: it is no CSV table in UTF-8.
+    """
+    with _opened(table) as stream:
+        return _header(csv.reader(_bounded_lines(stream, table)), table)
+
+
+def read_table(table: Path, required: Sequence[str], notes: Notes) -> Iterator[Row]:
+    """The rows of a CSV table (.csv or .csv.gz, UTF-8), cells stripped of blanks around them.
+
+    A row too short to hold every required column is noted and passed over; other cells that are
+    missing are blank.
+
+    Raises:
+        UserInputError: the table cannot be read, is not UTF-8, lacks a column, has it twice, or
+            runs past the bounds. The message names the table and the column, never a cell.
+    """
+    with _opened(table) as stream:
+        reader = csv.reader(_bounded_lines(stream, table))
+        header = _header(reader, table)
+        for column in required:
+            if header.count(column) != 1:
+                fault = "lacks the column" if column not in header else "has more than one column"
+                raise UserInputError(
+                    f"The table {table.name} {fault} '{column}'; it is not the table that this "
+                    f"data set is published with. Its columns are: {_some(header)}."
+                )
+        width = max((header.index(column) for column in required), default=-1) + 1
+        count = 0
+        for cells in _rows(reader, table):
+            count += 1
+            if count > MOST_ROWS:
+                raise UserInputError(
+                    f"The table {table.name} has more than {MOST_ROWS} rows, which no public data "
+                    "set has; check the file."
+                )
+            if not cells:
+                continue
+            if len(cells) < width:
+                notes.add(Problem.BROKEN_ROW)
+                continue
+            padded = cells + [""] * (len(header) - len(cells))
+            yield dict(zip(header, map(str.strip, padded), strict=False))
+
+
+def inside(folder: Path, name: str) -> Path | None:
+    """The file `name` within `folder`; None where the name is blank or could lead outside.
+
+    Names come from tables of unknown origin: absolute names, drive letters, backslashes, control
+    characters and `..` are refused. A link that the user has put into the folder is followed.
+    """
+    pure = PurePosixPath(name)
+    if not pure.name or pure.is_absolute() or ".." in pure.parts:
+        return None
+    if any(character in '\\:*?"<>|' or ord(character) < 32 for character in name):
+        return None
+    return folder.joinpath(*pure.parts)
+
+
+def files_by_name(folder: Path, suffixes: Sequence[str], notes: Notes) -> dict[str, Path]:
+    """Every file under `folder` with one of the suffixes (lower case), by its file name.
+
+    Of two files of one name the one whose path sorts first is taken, and the other one noted.
+
+    Raises:
+        UserInputError: there are more files than any public data set has.
+    """
+    found: dict[str, Path] = {}
+    for path in _walk(folder, 0):
+        if path.suffix.lower() not in suffixes:
+            continue
+        if path.name in found:
+            notes.add(Problem.SAME_NAME)
+            continue
+        found[path.name] = path
+        if len(found) > MOST_FILES:
+            raise UserInputError(
+                f"The folder holds more than {MOST_FILES} images; give the folder of one data set."
+            )
+    return found
+
+
+def read_text(path: Path, notes: Notes) -> str | None:
+    """A small text file; bytes that are not UTF-8 are replaced. None where there is none."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_TEXT + 1)
+    except OSError:
+        notes.add(Problem.MISSING_REPORT)
+        return None
+    if len(content) > LONGEST_TEXT:
+        notes.add(Problem.OVERSIZED_TEXT)
+        return None
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def listed_names(path: Path) -> frozenset[str]:
+    """The lines of a list of file names.
+
+    Raises:
+        UserInputError: it cannot be read or is not UTF-8.
+    """
+    with _opened(path) as stream:
+        try:
+            return frozenset(line.strip() for line in _bounded_lines(stream, path) if line.strip())
+        except (UnicodeDecodeError, OSError, EOFError) as error:
+            raise _unreadable(path, error) from error
+
+
+def number(cell: str) -> float | None:
+    """A finite number in a cell, or None."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if abs(value) < 1e9 else None
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError:
+        return
+    for path in entries:
+        if path.is_dir():
+            if depth < DEEPEST_FOLDER:
+                yield from _walk(path, depth + 1)
+        else:
+            yield path
+
+
+def _opened(table: Path) -> IO[str]:
+    try:
+        # The caller closes it: the wrapper below owns it.
+        raw = gzip.open(table, "rb") if table.suffix == ".gz" else table.open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise _unreadable(table, error) from error
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+
+
+def _bounded_lines(stream: IO[str], table: Path) -> Iterator[str]:
+    while line := stream.readline(LONGEST_ROW):
+        if len(line) >= LONGEST_ROW:
+            raise UserInputError(
+                f"The table {table.name} has a row of more than {LONGEST_ROW} characters; it is "
+                "damaged or no CSV table."
+            )
+        yield line
+
+
+def _rows(reader: Iterator[list[str]], table: Path) -> Iterator[list[str]]:
+    while True:
+        try:
+            row = next(reader, None)
+        except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
+            raise _unreadable(table, error) from error
+        if row is None:
+            return
+        yield row
+
+
+def _header(reader: Iterator[list[str]], table: Path) -> tuple[str, ...]:
+    for cells in _rows(reader, table):
+        return tuple(cell.strip() for cell in cells)
+    raise UserInputError(f"The table {table.name} is empty; get a complete copy.")
+
+
+def _unreadable(table: Path, error: Exception) -> UserInputError:
+    if isinstance(error, UnicodeDecodeError):
+        return UserInputError(
+            f"The table {table.name} is not UTF-8 text; save it as 'CSV UTF-8' or get the "
+            "publisher's copy."
+        )
+    return UserInputError(
+        f"The table {table.name} cannot be read ({type(error).__name__}); it is damaged or cut "
+        "off. Get a complete copy."
+    )
+
+
+def _some(header: Sequence[str]) -> str:
+    # Column names of a foreign table: few, short and printable.
+    shown = [name[:40] for name in header if name and name.isprintable()]
+    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "")
