@@ -12,6 +12,8 @@ class Split(StrEnum):
 
     TRAIN = "train"
     VAL = "val"
+    TEST = "test"
+    """Kept apart by the publishers for a final measurement: never trained on, never tuned to."""
     OTHER = "other"
     """Any other word, or none: measured on when all rows are asked for, never trained on."""
 
