@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from findings.claims import Claim, Frozen, Measurement
 from findings.regions import Region
-from findings.vocabulary import Change, Finding, Polarity, Side
+from findings.vocabulary import Change, Finding, Plausible, Polarity, Side
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Box = tuple[float, float, float, float]
@@ -65,6 +65,12 @@ class Classification(_Evidence):
     threshold: Probability = Field(description="balanced operating point")
     sensitive_threshold: Probability = Field(description="below it: may be called absent")
     confident_threshold: Probability = Field(description="above it: called definite")
+    plausible: Plausible | None = Field(
+        default=None, description="answers that cannot be ruled out at the stated coverage"
+    )
+    coverage: Probability | None = Field(
+        default=None, description="share of cases whose conformal set holds the true answer"
+    )
 
 
 class Detection(_Evidence):

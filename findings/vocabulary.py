@@ -125,6 +125,16 @@ class Polarity(StrEnum):
     ABSENT = "absent"
 
 
+class Plausible(StrEnum):
+    """The answers that a conformal set holds: those that cannot be ruled out."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    EITHER = "either"
+    NEITHER = "neither"
+    """The case is unlike the calibration cases of both classes."""
+
+
 class Certainty(StrEnum):
     """How sure the statement is of its polarity."""
 

@@ -109,7 +109,10 @@ class PoolingHead(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.classify = nn.Linear(2 * channels, findings)
 
+    def pool(self, features: Tensor) -> Tensor:
+        """``(batch, channels, height, width)`` -> ``(batch, 2 * channels)``."""
+        return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+
     def forward(self, features: Tensor) -> Tensor:
-        pooled = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
-        logits: Tensor = self.classify(self.drop(pooled))
+        logits: Tensor = self.classify(self.drop(self.pool(features)))
         return logits

@@ -43,13 +43,16 @@ def masked_overlap_loss(
 def smoothed_cross_entropy(
     logits: Tensor, targets: Tensor, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Binary cross-entropy with targets drawn towards 0.5, mean over images and findings.
+    """Binary cross-entropy with targets drawn towards 0.5, mean over images and targets.
 
     ``smoothing`` of 0.1 turns 0 and 1 into 0.05 and 0.95; text-mined labels are about one tenth
-    wrong. ``weights`` scales each finding.
+    wrong. ``weights``, broadcastable to the logits, scales each term; the mean is then over the
+    weight, so that an unknown label (weight 0) counts for nothing. With no weight at all the loss
+    is zero.
     """
     softened = targets * (1 - smoothing) + 0.5 * smoothing
     loss: Tensor = functional.binary_cross_entropy_with_logits(logits, softened, reduction="none")
-    if weights is not None:
-        loss = loss * weights
-    return loss.mean()
+    if weights is None:
+        return loss.mean()
+    weights = weights.expand_as(loss)
+    return (loss * weights).sum() / weights.sum().clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""The classifier: calibrated probabilities of fourteen findings on the whole image."""
+"""The classifier: calibrated probabilities of fourteen findings and of tuberculosis."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class ClassifierExpert(NetworkExpert[FindingModel]):
         ids, card = evidence_ids(), self.card
         for finding, probability in judged.probability.items():
             points = judged.operating_points[finding]
+            rule = judged.conformal.get(finding)
             yield Classification(
                 id=next(ids),
                 expert=card.name,
@@ -52,6 +53,8 @@ class ClassifierExpert(NetworkExpert[FindingModel]):
                 threshold=points.balanced.threshold,
                 sensitive_threshold=points.sensitive.threshold,
                 confident_threshold=points.confident.threshold if points.confident else 1.0,
+                plausible=rule.judge(probability) if rule else None,
+                coverage=rule.coverage if rule else None,
             )
 
     def load(self) -> FindingModel:

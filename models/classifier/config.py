@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from findings.vocabulary import Finding
 from models.calibration import OperatingPoints, PlattScale
 from models.classifier.cropping import View
+from models.conformal import ConformalRule
 from models.shipping import NetworkConfig
 
 
@@ -26,6 +27,7 @@ class FindingConfig(_Frozen):
 
     calibration: PlattScale
     operating_points: OperatingPoints
+    conformal: ConformalRule | None = None
 
 
 class ClassifierConfig(NetworkConfig):

@@ -35,7 +35,16 @@ def view_logits(
     size: int,
     margin: float,
 ) -> Tensor:
-    """Mean logits over the views, each also mirrored.
+    """Mean logits over the views, each also mirrored; see :func:`shown_views`."""
+    batch = shown_views(images, lungs, views, size, margin)
+    logits: Tensor = network(batch)
+    return logits.view(2 * len(views), len(images), -1).mean(dim=0)
+
+
+def shown_views(
+    images: Tensor, lungs: Tensor, views: tuple[View, ...], size: int, margin: float
+) -> Tensor:
+    """Every view of every image, then its mirror: ``(2 * views * batch, 1, size, size)``.
 
     ``images`` is ``(batch, 1, height, width)`` in [0, 1]; ``lungs`` are the boxes around the
     lungs, ``(batch, 4)`` in shares of the image, the whole image where they were not found.
@@ -46,6 +55,4 @@ def view_logits(
         boxes = widen(lungs, margin) if view is View.LUNGS else whole
         cut = sample(images, box_grids(boxes, size))
         shown += [cut, cut.flip(-1)]
-    batch = torch.cat(shown).contiguous(memory_format=torch.channels_last)
-    logits: Tensor = network(batch)
-    return logits.view(len(shown), len(images), -1).mean(dim=0)
+    return torch.cat(shown).contiguous(memory_format=torch.channels_last)

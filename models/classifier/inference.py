@@ -15,8 +15,9 @@ from findings.errors import StudyError
 from findings.vocabulary import Finding
 from models.calibration import OperatingPoint, OperatingPoints
 from models.classifier.config import ClassifierConfig
-from models.classifier.cropping import View, view_logits
+from models.classifier.cropping import View, shown_views, view_logits
 from models.classifier.network import FindingNetwork
+from models.conformal import ConformalRule
 from models.preprocessing import to_square
 from models.shipping import SHIPPED, load_weights, read_config
 
@@ -30,13 +31,15 @@ class ClassifierOutput:
     """Judgement of one radiograph.
 
     ``probability`` is calibrated on the validation split of the training data's source, where
-    findings are far commoner than in a clinic; ``logit`` is the raw one, before calibration.
+    findings are far commoner than in a clinic (but for tuberculosis, see
+    :data:`models.classifier.fitting.SCREENED_PREVALENCE`); ``logit`` is the raw one, before it.
     ``seconds`` is the time the whole call took.
     """
 
     probability: dict[Finding, float]
     logit: dict[Finding, float]
     operating_points: dict[Finding, OperatingPoints]
+    conformal: dict[Finding, ConformalRule]
     seconds: float = field(compare=False)
 
 
@@ -67,6 +70,23 @@ class FindingClassifier:
         members = nn.ModuleList(FindingNetwork(len(config.findings)) for _ in config.members)
         load_weights(members, folder, config.weights_sha256)
         return cls(config, members.to(memory_format=torch.channels_last))
+
+    def features(self, display: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The first member's trunk on the whole image: ``(channels, rows, columns)``.
+
+        ``display`` as for :meth:`classify`. Other experts build on this map.
+
+        Raises:
+            StudyError: the array is not such an image.
+        """
+        square = to_square(display, self.config.cache_size)[None, None]
+        size = self.config.members[0].size
+        network = self._members[0]
+        assert isinstance(network, FindingNetwork)
+        with torch.inference_mode():
+            shown = shown_views(square, torch.zeros(1, 4), (View.WHOLE,), size, 0.0)[:1]
+            found: NDArray[np.float32] = network.features(shown)[0].float().numpy()
+        return found
 
     def classify(
         self, display: NDArray[np.float32], lung_box: Box | None = None
@@ -104,6 +124,7 @@ class FindingClassifier:
             },
             logit={finding: float(value) for finding, value in zip(findings, values, strict=True)},
             operating_points={name: fitted.operating_points for name, fitted in findings.items()},
+            conformal={n: f.conformal for n, f in findings.items() if f.conformal is not None},
             seconds=time.perf_counter() - started,
         )
 

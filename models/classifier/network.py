@@ -31,7 +31,11 @@ class FindingNetwork(nn.Module):
             module.eval()
         return self
 
+    def features(self, images: Tensor) -> Tensor:
+        """The trunk's map ``(batch, channels, size / 32, size / 32)``."""
+        found: Tensor = self.trunk.forward_features(normalise(images))  # type: ignore[operator]
+        return found
+
     def forward(self, images: Tensor) -> Tensor:
-        features = self.trunk.forward_features(normalise(images))  # type: ignore[operator]
-        logits: Tensor = self.head(features)
+        logits: Tensor = self.head(self.features(images))
         return logits

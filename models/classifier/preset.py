@@ -13,6 +13,7 @@ class MemberSettings(PresetSettings):
 
     size: int = Field(gt=0, multiple_of=32)
     whole_image_share: float = Field(ge=0, le=1, description="share of images left uncut")
+    steps: int | None = Field(default=None, gt=0, description="in place of the loop's")
     seed: int = 0
 
     @property
@@ -33,6 +34,9 @@ class ClassifierSettings(PresetSettings):
     smoothing: float = Field(ge=0, lt=1)
     mixup: float = Field(ge=0, description="alpha of the beta distribution; 0 is off")
     box_margin: float = Field(ge=0)
+    sampling: dict[str, float] = Field(
+        default={"nih": 1.0}, description="source -> share of the training images"
+    )
 
 
 class ClassifierPreset(Preset):

@@ -11,7 +11,7 @@ from models.classifier.cropping import view_logits, widen
 from models.classifier.network import FindingNetwork
 from models.classifier.preset import ClassifierSettings, MemberSettings
 from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
-from models.data.finding_cache import FINDINGS, WHOLE_IMAGE, FindingArrays
+from models.data.finding_cache import FINDINGS, TARGETS, WHOLE_IMAGE, FindingArrays
 from models.data.records import Split
 from models.imagenet import initialise_trunk
 from models.losses import smoothed_cross_entropy
@@ -21,7 +21,9 @@ from models.metrics import area_under_curve
 class ClassifierTask:
     """A task of :class:`models.training.loop.TrainingLoop`.
 
-    Left-right mirroring is allowed here: no label has a side, and the network is asked for none.
+    Images are drawn by source with the preset's shares; each image of a batch weighs the same,
+    however many of its labels are known. Left-right mirroring is allowed here: no label has a
+    side, and the network is asked for none.
     """
 
     best_metric = "mean_auc"
@@ -41,16 +43,21 @@ class ClassifierTask:
         self._batch_size = batch_size
         self._arrays = arrays
         self._imagenet = imagenet
-        self._training = arrays.of(Split.TRAIN)
-        self._validation = arrays.of(Split.VAL)
+        pools = {s: arrays.of(Split.TRAIN, s) for s in preset.sampling}
+        self._pools = {source: pool for source, pool in pools.items() if len(pool)}
+        shares = np.array([preset.sampling[source] for source in self._pools])
+        self._shares = shares / shares.sum()
+        self._validation = arrays.of(Split.VAL, "nih")
 
     def network(self) -> nn.Module:
         """Build the network, the trunk with ImageNet weights where they were given."""
-        network = FindingNetwork(len(FINDINGS), self._preset.dropout, self._preset.frozen_blocks)
+        network = FindingNetwork(len(TARGETS), self._preset.dropout, self._preset.frozen_blocks)
         if self._imagenet is not None:
             initialise_trunk(network.trunk, self._imagenet)
         nn.init.zeros_(network.head.classify.weight)
-        frequency = self._arrays.labels[self._training].mean(axis=0).clip(1e-3, 1 - 1e-3)
+        training = np.concatenate(list(self._pools.values()))
+        known = self._arrays.known[training].sum(axis=0)
+        frequency = (self._arrays.labels[training].sum(axis=0) + 1) / (known + 2)
         with torch.no_grad():
             network.head.classify.bias.copy_(torch.from_numpy(np.log(frequency / (1 - frequency))))
         return network
@@ -62,7 +69,7 @@ class ClassifierTask:
 
     def loss(self, network: nn.Module, random: np.random.Generator) -> Tensor:
         """Loss of a random batch, with mixup where the preset asks for it."""
-        indices = random.choice(self._training, size=self._batch_size, replace=False)
+        indices = self._draw(random)
         images = torch.from_numpy(self._arrays.images[indices]).float().div(255)[:, None]
         boxes = widen(torch.from_numpy(self._arrays.boxes[indices]), self._preset.box_margin)
         whole = torch.from_numpy(random.random(len(indices)) < self._member.whole_image_share)
@@ -70,16 +77,28 @@ class ClassifierTask:
         grids = random_grids(boxes, self._member.size, self._augmentation, random)
         images = change_exposure(sample(images, grids), self._augmentation, random)
         targets = torch.from_numpy(self._arrays.labels[indices].astype(np.float32))
+        known = torch.from_numpy(self._arrays.known[indices].astype(np.float32))
+        weights = known / known.sum(dim=1, keepdim=True)
         if self._preset.mixup > 0:
             share = float(random.beta(self._preset.mixup, self._preset.mixup))
             partner = torch.from_numpy(random.permutation(len(indices)))
             images = share * images + (1 - share) * images[partner]
             targets = share * targets + (1 - share) * targets[partner]
+            weights = weights * (known[partner] > 0)
         logits = network(images.contiguous(memory_format=torch.channels_last))
-        return smoothed_cross_entropy(logits.float(), targets, self._preset.smoothing)
+        return smoothed_cross_entropy(logits.float(), targets, self._preset.smoothing, weights)
+
+    def _draw(self, random: np.random.Generator) -> NDArray[np.int64]:
+        counts = random.multinomial(self._batch_size, self._shares)
+        return np.concatenate(
+            [
+                random.choice(pool, size=count, replace=count > len(pool))
+                for pool, count in zip(self._pools.values(), counts, strict=True)
+            ]
+        )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Area under the curve per finding, on the validation split."""
+        """Area under the curve per finding, on NIH's validation split."""
         logits = member_logits(
             network, self._arrays, self._validation, self._member, self._preset.box_margin
         )
@@ -99,7 +118,7 @@ def member_logits(
     box_margin: float,
     batch_size: int = 32,
 ) -> NDArray[np.float64]:
-    """Logits ``(images, findings)``, the mean over the member's views and their mirror images."""
+    """Logits ``(images, targets)``, the mean over the member's views and their mirror images."""
     found = []
     for start in range(0, len(indices), batch_size):
         part = indices[start : start + batch_size]

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.files import cache_key, cached
-from models.data.finding_sources import NIH_COLUMNS
+from models.data.finding_sources import NIH_COLUMNS, PAEDIATRIC_PNEUMONIA, TUBERCULOSIS
 from models.data.records import FindingRecord, Split
 from models.preprocessing import read_display, to_bytes, to_square
 from models.segmenter.inference import AnatomySegmenter
 
 FINDINGS = tuple(NIH_COLUMNS)
+TARGETS = (*FINDINGS, TUBERCULOSIS, PAEDIATRIC_PNEUMONIA)
+"""What a classifier network is taught, in the order of its outputs."""
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -24,18 +26,26 @@ class FindingArrays:
 
     ``images`` is uint8 ``(records, size, size)``; ``boxes`` float32 ``(records, 4)``: x_min,
     y_min, x_max, y_max as shares of the image, the whole image where the lungs were not found;
-    ``labels`` bool ``(records, findings)``; ``patients`` numbers the patients.
+    ``labels`` and ``known`` bool ``(records, targets)``: a label counts where it is known;
+    ``patients`` numbers the patients.
     """
 
     images: NDArray[np.uint8]
     boxes: NDArray[np.float32]
     labels: NDArray[np.bool_]
+    known: NDArray[np.bool_]
     patients: NDArray[np.int64]
     splits: tuple[Split, ...]
+    sources: tuple[str, ...]
 
-    def of(self, split: Split) -> NDArray[np.int64]:
-        """Indices of the records of a split."""
-        return np.flatnonzero([own is split for own in self.splits])
+    def of(self, split: Split, *sources: str) -> NDArray[np.int64]:
+        """Indices of the records of a split, from these sources or from all."""
+        return np.flatnonzero(
+            [
+                own is split and (not sources or source in sources)
+                for own, source in zip(self.splits, self.sources, strict=True)
+            ]
+        )
 
 
 def load_findings(
@@ -63,9 +73,11 @@ def load_findings(
     return FindingArrays(
         images=images,
         boxes=boxes,
-        labels=np.array([[bool(r.labels[f]) for f in FINDINGS] for r in records]),
+        labels=np.array([[bool(r.labels.get(t)) for t in TARGETS] for r in records]),
+        known=np.array([[t in r.labels for t in TARGETS] for r in records]),
         patients=patients.astype(np.int64),
         splits=tuple(record.split for record in records),
+        sources=tuple(record.source for record in records),
     )
 
 

@@ -34,6 +34,8 @@ class MaskKind(StrEnum):
     """Both lungs in one mask; which side is which is not said."""
     CARDIOMEDIASTINUM = "cardiomediastinum"
     """Heart and mediastinum together: no outline of the heart alone."""
+    AIRWAYS = "airways"
+    """Trachea and main bronchi, from the image's upper edge or the larynx on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ class AnatomyRecord:
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """A radiograph with a label for each finding asked about (canonical finding id -> 0/1)."""
+    """A radiograph with what its source says of some findings (target -> 0/1).
+
+    A target is a canonical finding id, or the name of an auxiliary question to a network.
+    """
 
     source: str
     image_id: str

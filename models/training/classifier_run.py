@@ -6,21 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from findings.errors import StudyError
-from findings.vocabulary import Finding
-from models.calibration import choose_operating_points, fit_platt
-from models.classifier.config import ClassifierConfig, FindingConfig, MemberConfig
+from models.classifier.config import ClassifierConfig, MemberConfig
 from models.classifier.cropping import View
+from models.classifier.fitting import fit_findings, validation_figures
 from models.classifier.network import FindingNetwork
-from models.classifier.preset import ClassifierPreset
+from models.classifier.preset import ClassifierPreset, ClassifierSettings, MemberSettings
+from models.classifier.screening import (
+    COLUMN,
+    fit_screen,
+    pooled_features,
+    tuberculosis_rows,
+    write_row,
+)
 from models.classifier.task import ClassifierTask, member_logits
 from models.data.files import split_digest
-from models.data.finding_cache import FINDINGS, load_findings
-from models.data.finding_sources import read_nih
-from models.data.records import Split
-from models.metrics import area_under_curve
+from models.data.finding_cache import TARGETS, FindingArrays, load_findings
+from models.data.finding_sources import read_findings
+from models.data.records import FindingRecord, Split
 from models.segmenter.inference import AnatomySegmenter
 from models.shipping import write_network
 from models.training.loop import TrainingLoop
@@ -28,8 +34,12 @@ from models.training.presets import read_preset
 from models.training.request import TrainingRequest
 from models.training.roles import Role
 
-VERSION = "1.0.0"
-LICENCE = "Apache-2.0 (code and trunk); trained on NIH ChestX-ray14, see the model card"
+VERSION = "2.0.0"
+LICENCE = (
+    "Apache-2.0 (code and trunk); trained on NIH ChestX-ray14, Montgomery and Shenzhen, see the "
+    "model card"
+)
+_SCREENED = ("montgomery", "shenzhen")
 
 
 def train_classifier(request: TrainingRequest) -> Path:
@@ -40,48 +50,58 @@ def train_classifier(request: TrainingRequest) -> Path:
     """
     preset = read_preset(ClassifierPreset, Role.CLASSIFIER, request.preset)
     settings, out = preset.classifier, request.out
-    records = [record for record in read_nih(request.data) if not record.note]
-    if not any(record.split is Split.TRAIN for record in records):
-        raise StudyError("the data folder holds no NIH radiograph to train on")
-    for finding in FINDINGS:
-        seen = {r.labels[finding] for r in records if r.split is Split.VAL}
-        if seen != {0, 1}:
-            raise StudyError(
-                f"the validation rows hold no image with or none without {finding}, so it cannot "
-                "be calibrated: give a larger validation split"
-            )
     torch.set_num_threads(preset.loop.threads)
+    wanted = (*settings.sampling, *_SCREENED)
+    records = [r for r in read_findings(request.data) if r.source in wanted]
+    if not any(r.split is Split.TRAIN and r.source == "nih" for r in records):
+        raise StudyError("the data folder holds no NIH radiograph to train on")
     cutting = any(View.LUNGS in member.views for member in settings.members)
     segmenter = AnatomySegmenter.load() if cutting else None
     arrays = load_findings(records, settings.cache_size, segmenter, out / "cache")
-    validation = arrays.of(Split.VAL)
     imagenet = request.imagenet()
-    weights: dict[str, Tensor] = {}
-    logits = []
+    trained = []
     for number, member in enumerate(settings.members):
         task = ClassifierTask(
-            settings,
-            member,
-            preset.augmentation,
-            preset.loop.batch_size,
-            arrays,
-            imagenet,
+            settings, member, preset.augmentation, preset.loop.batch_size, arrays, imagenet
         )
-        loop = TrainingLoop(
-            task, preset.loop.model_copy(update={"seed": member.seed}), out / f"member-{number}"
+        loop_settings = preset.loop.model_copy(
+            update={"seed": member.seed, "steps": member.steps or preset.loop.steps}
         )
+        loop = TrainingLoop(task, loop_settings, out / f"member-{number}")
         if request.resume:
             loop.resume()
-        best = loop.run().best_weights
-        weights.update({f"{number}.{name}": value for name, value in best.items()})
-        network = FindingNetwork(len(FINDINGS))
-        network.load_state_dict(best)
-        logits.append(
-            member_logits(network.eval(), arrays, validation, member, settings.box_margin)
+        trained.append(loop.run().best_weights)
+    return finish_classifier(settings, trained, arrays, records, request)
+
+
+def finish_classifier(
+    settings: ClassifierSettings,
+    trained: list[dict[str, Tensor]],
+    arrays: FindingArrays,
+    records: list[FindingRecord],
+    request: TrainingRequest,
+) -> Path:
+    """Fit the output for tuberculosis and everything on the validation split; write the folder."""
+    screened = all(source in arrays.sources for source in _SCREENED)
+    outputs = COLUMN + 1 if screened else COLUMN
+    rows = arrays.of(Split.VAL, "nih", *_SCREENED)
+    weights: dict[str, Tensor] = {}
+    logits: list[NDArray[np.float64]] = []
+    for number, (member, state) in enumerate(zip(settings.members, trained, strict=True)):
+        network = FindingNetwork(len(TARGETS))
+        network.load_state_dict(state)
+        network.eval()
+        if screened:
+            _fit_tuberculosis(network, arrays, member, settings.box_margin)
+        logits.append(member_logits(network, arrays, rows, member, settings.box_margin))
+        head = {"head.classify.weight", "head.classify.bias"}
+        weights.update(
+            {
+                f"{number}.{name}": value[:outputs] if name in head else value
+                for name, value in network.state_dict().items()
+            }
         )
     mean = np.mean(logits, axis=0)
-    truth = arrays.labels[validation]
-    scales = fit_platt(mean, truth)
     config = ClassifierConfig(
         name="finding_classifier",
         version=VERSION,
@@ -93,19 +113,17 @@ def train_classifier(request: TrainingRequest) -> Path:
         members=tuple(
             MemberConfig(size=member.size, views=member.views) for member in settings.members
         ),
-        findings={
-            Finding(finding): FindingConfig(
-                calibration=scale,
-                operating_points=choose_operating_points(
-                    scale.apply(mean[:, column]), truth[:, column]
-                ),
-            )
-            for column, (finding, scale) in enumerate(zip(FINDINGS, scales, strict=True))
-        },
-        validation={
-            finding: area_under_curve(mean[:, column], truth[:, column])
-            for column, finding in enumerate(FINDINGS)
-        },
+        findings=fit_findings(mean, arrays, rows),
+        validation=validation_figures(mean, arrays, rows),
     )
-    write_network(out / "weights", weights, config)
-    return out / "weights"
+    write_network(request.out / "weights", weights, config)
+    return request.out / "weights"
+
+
+def _fit_tuberculosis(
+    network: FindingNetwork, arrays: FindingArrays, member: MemberSettings, margin: float
+) -> None:
+    rows = tuberculosis_rows(arrays, Split.TRAIN)
+    features = pooled_features(network, arrays, rows, member, margin)
+    screen = fit_screen(features.of(rows), arrays.labels[rows, COLUMN])
+    write_row(network.head.classify, COLUMN, screen)

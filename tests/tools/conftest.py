@@ -82,6 +82,7 @@ class BrightnessClassifier:
             probability=probability,
             logit=dict.fromkeys(probability, 0.0),
             operating_points=points,
+            conformal={},
             seconds=0.0,
         )
 
