@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+
+from ui.cli.progress import Advance, transfer_progress
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _DATA = click.option("--data", type=click.Path(path_type=Path), required=True)
 _JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
+_SPLIT = click.option(
+    "--split", type=click.Choice(["val", "all"]), default="val", show_default=True
+)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group()
@@ -22,14 +30,29 @@ def evaluate() -> None:
 @evaluate.command()
 @_DATA
 @_JSON
-@click.option("--split", type=click.Choice(["val", "all"]), default="val", show_default=True)
-def experts(data: Path, json_file: Path | None, split: Literal["val", "all"]) -> None:
+@_SPLIT
+@click.option("--figures", type=_FOLDER, help="Write the curves as pictures into this folder.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Refresh the tables of a page.")
+def experts(
+    data: Path,
+    json_file: Path | None,
+    split: Literal["val", "all"],
+    figures: Path | None,
+    markdown: Path | None,
+) -> None:
     """Measure every expert on DATA, a folder laid out like the project's data."""
     from evaluation.experts import evaluate_experts
 
-    report = evaluate_experts(data, split)
+    with _stages() as progress:
+        report = evaluate_experts(data, split, progress=progress)
     click.echo(report.markdown())
     _write(report, json_file)
+    if figures is not None:
+        report.draw(figures)
+    if markdown is not None:
+        from evaluation.page import refresh_tables
+
+        refresh_tables(markdown, report.tables())
 
 
 @evaluate.command("gate")
@@ -62,3 +85,20 @@ def evaluate_report_labeler(json_file: Path | None) -> None:
 def _write(report: BaseModel, json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress by named stages: a bar each on a terminal, lines in a pipe."""
+    with ExitStack() as stack:
+        shown: dict[str, tuple[ExitStack, Advance]] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                for own, _ in shown.values():
+                    own.close()
+                own = stack.enter_context(ExitStack())
+                shown[stage] = own, own.enter_context(transfer_progress(stage))
+            shown[stage][1](done, total)
+
+        yield advance

@@ -1,0 +1,123 @@
+"""The report on all experts: one section each, those that are not installed said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from pydantic import Field
+
+from evaluation.experts.classifier import ClassifierScore, evaluate_classifier
+from evaluation.experts.cost import CostReport, measure_cost
+from evaluation.experts.readings import Progress, Readings, Which
+from evaluation.experts.segmenter import SegmenterScore, evaluate_segmenter
+from findings.claims import Frozen
+from findings.errors import StudyError
+from tools.contract import Expert, Role
+
+
+class Shown(Protocol):
+    """What every expert's score can do."""
+
+    def markdown(self) -> list[str]:
+        """The score as lines of Markdown, without a heading."""
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A score that has curves as well."""
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write the curves as pictures; gives their paths."""
+
+
+class ExpertReport(Frozen):
+    """What the experts reach on a folder of data; None: not installed, or no data for it.
+
+    Thresholds, calibration and the training's stopping point were chosen on the published
+    validation split; its figures are therefore a little flattering, those of other images not.
+    """
+
+    split: Which
+    anatomy: SegmenterScore | None
+    classifier: ClassifierScore | None
+    cost: CostReport | None = None
+    not_installed: tuple[str, ...] = ()
+    failures: dict[str, int] = Field(
+        default_factory=dict, description="expert -> films on which it could not do its work"
+    )
+
+    def sections(self) -> Iterator[tuple[str, Shown | None]]:
+        """Every section of the report: its title and score."""
+        yield "Segmenter", self.anatomy
+        yield "Classifier", self.classifier
+        yield "Cost", self.cost
+
+    def markdown(self, level: int = 2) -> str:
+        """The report as Markdown, its headings at the given level."""
+        lines = [f"Split: {self.split}."]
+        if self.not_installed:
+            lines += ["", f"Not installed: {', '.join(self.not_installed)}."]
+        for role, films in self.failures.items():
+            lines += ["", f"The {role.replace('_', ' ')} could not do its work on {films} films."]
+        for title, score in self.sections():
+            if score is not None:
+                lines += ["", f"{'#' * level} {title}", "", *score.markdown()]
+        return "\n".join(lines)
+
+    def tables(self) -> dict[str, list[str]]:
+        """Each section's tables under a short name, to refresh a page with."""
+        named = {title.lower().replace(" ", "-"): score for title, score in self.sections()}
+        return {name: score.markdown() for name, score in named.items() if score is not None}
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write every curve as a picture named ``experts-*.png``; no picture shows a film."""
+        folder.mkdir(parents=True, exist_ok=True)
+        scores = [score for _, score in self.sections()]
+        return [path for s in scores if isinstance(s, Drawn) for path in s.draw(folder)]
+
+
+def evaluate_experts(
+    data: Path,
+    split: Which = "val",
+    experts: Mapping[Role, Expert] | None = None,
+    progress: Progress | None = None,
+    *,
+    cost: bool = True,
+) -> ExpertReport:
+    """Measure the experts on ``data``: its validation rows, or all of its rows.
+
+    ``experts`` by role are those that ship, unless others are given.
+
+    Raises:
+        StudyError: the folder holds no such row with an image.
+        WeightsError: the shipped weights are damaged.
+    """
+    chosen = shipped_experts() if experts is None else experts
+    readings = Readings(chosen, progress)
+    report = ExpertReport(
+        split=split,
+        anatomy=evaluate_segmenter(data, split, readings),
+        classifier=evaluate_classifier(data, split, readings),
+        not_installed=tuple(role.value for role in chosen if not readings.installed(role)),
+    )
+    if all(score is None for _, score in report.sections()):
+        raise StudyError(
+            "The data folder holds nothing to measure on. Give a folder laid out like the "
+            "project's data (nih/, jsrt/ ...), or measure all rows with --split all."
+        )
+    return report.model_copy(
+        update={
+            "cost": measure_cost(data, split, readings) if cost else None,
+            "failures": {role.value: films for role, films in readings.failures.items()},
+        }
+    )
+
+
+def shipped_experts() -> dict[Role, Expert]:
+    """The experts that ship with the application, for every role that looks at one film."""
+    from tools.registry import EMBEDDED, build
+
+    apart = (Role.PRIOR_COMPARER, Role.VISION_LANGUAGE)
+    return {role: build(role, EMBEDDED, Path()) for role in Role if role not in apart}
