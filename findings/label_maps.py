@@ -22,6 +22,7 @@ class Dataset(StrEnum):
     VINDR = "vindr"
     PADCHEST = "padchest"
     CLALA = "clala"
+    CHEST_IMAGENOME = "chest_imagenome"
 
 
 class UnmappedLabel(Frozen):
@@ -120,6 +121,13 @@ def openi_finding(tag: str) -> Finding | None:
             return Finding(rule["finding"]) if rule["finding"] else None
     named = data["heads"].get(term)
     return Finding(named) if named else None
+
+
+def openi_findings() -> frozenset[Finding]:
+    """Every finding that some MeSH tag of Open-i states."""
+    data = _openi()
+    named = [*data["heads"].values(), *(rule["finding"] for rule in data["rules"])]
+    return frozenset(Finding(finding) for finding in named if finding)
 
 
 def openi_side(tag: str) -> Side | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,10 +31,22 @@ class DatasetCard(Frozen):
     """The files and folders that are looked for; the first ones are required."""
 
 
+class Mark(IntEnum):
+    """What a reader knows its data set by; where several fit a folder, the surest counts."""
+
+    TABLE = 0
+    """A table of a name of its own at a place of its own."""
+    FILE_NAMES = 1
+    """Names of files, at any depth: the folder may hold more than this data set."""
+    ANY_TABLE = 2
+    """A table that any folder may have."""
+
+
 class DatasetReader(ABC):
     """Reads the published layout of one data set."""
 
     card: ClassVar[DatasetCard]
+    mark: ClassVar[Mark] = Mark.TABLE
 
     @abstractmethod
     def missing(self, folder: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from models.data.records import Split
 from models.datasets.boxes import corner_and_size
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
-from models.datasets.record import FindingBox, LabelState, RadiographRecord
+from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord
 from models.datasets.tables import files_by_name, find_table, listed_names, read_table
 from models.datasets.views import view_of
 
@@ -71,6 +71,7 @@ class NihChestXray14(DatasetReader):
                 view=view_of(row["View Position"]),
                 split=splits.get(name, Split.OTHER),
                 labels=labels,
+                origin=LabelOrigin.PROGRAM,
                 boxes=boxes.get(name, ()),
                 frame=_FRAME,
             )

@@ -37,6 +37,18 @@ class LabelState(StrEnum):
     """Nobody looked, or nobody wrote it down: not a negative."""
 
 
+class LabelOrigin(StrEnum):
+    """Who made the labels of an image, and from what."""
+
+    RADIOLOGISTS = "radiologists"
+    """People who looked at the image."""
+    REPORT_READERS = "report readers"
+    """People who read the report or the case."""
+    PROGRAM = "program"
+    """A program that read the report; about one label in ten of such is wrong."""
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class FindingBox:
     """A box that a person or a program drew around a finding."""
@@ -108,14 +120,17 @@ class RadiographRecord:
     """Unique within the source."""
     image: Path
     patient: str
-    """As text, leading zeros kept; unique within the source. Blank: the data set does not tell
+    """As text, leading zeros kept. Blank: the data set does not tell
     patients apart, and each image must be taken as a patient (`patient_key`)."""
+    patient_pool: str = ""
+    """Names the sources that share patients (and their ids); blank: this source alone."""
     study: str = ""
     view: View = View.UNKNOWN
     split: Split = Split.OTHER
     """As published, or as a table of splits says."""
     labels: Mapping[Finding, LabelState] = field(default_factory=lambda: MappingProxyType({}))
     """Only what the data set states; see `label`."""
+    origin: LabelOrigin = LabelOrigin.UNKNOWN
     readings: tuple[Reading, ...] = ()
     """The radiologists one by one, where the data set has several."""
     boxes: tuple[FindingBox, ...] = ()
@@ -139,4 +154,6 @@ class RadiographRecord:
     @property
     def patient_key(self) -> str:
         """The patient over all sources; the image itself where patients are not told apart."""
-        return f"{self.source}/{self.patient or 'image:' + self.image_id}"
+        if not self.patient:
+            return f"{self.source}/image:{self.image_id}"
+        return f"{self.patient_pool or self.source}/{self.patient}"

@@ -6,21 +6,48 @@ from functools import cache
 from pathlib import Path
 
 from findings.errors import UserInputError
+from models.datasets.chexpert import CheXpert
+from models.datasets.covid import CovidCollection
 from models.datasets.dataset import Dataset, DatasetReader, require
+from models.datasets.folder_csv import FolderWithTable
+from models.datasets.jsrt import JsrtScr
+from models.datasets.mimic import MimicCxrJpg
 from models.datasets.nih import NihChestXray14
+from models.datasets.openi import OpenI
+from models.datasets.padchest import PadChest
+from models.datasets.rsna import RsnaPneumonia
+from models.datasets.shared import SharedLayout
+from models.datasets.siim import SiimPneumothorax
+from models.datasets.tuberculosis import Tuberculosis
 from models.datasets.vindr import VinDrCxr
 
 
 @cache
 def readers() -> dict[str, DatasetReader]:
     """Every reader by the name on its card, in the order in which folders are tried."""
-    every: tuple[DatasetReader, ...] = (NihChestXray14(), VinDrCxr())
+    every: tuple[DatasetReader, ...] = (
+        NihChestXray14(),
+        VinDrCxr(),
+        CheXpert(),
+        PadChest(),
+        MimicCxrJpg(),
+        OpenI(),
+        RsnaPneumonia(),
+        SiimPneumothorax(),
+        JsrtScr(),
+        Tuberculosis(),
+        CovidCollection(),
+        SharedLayout(),
+        FolderWithTable(),
+    )
     return {reader.card.name: reader for reader in every}
 
 
 def detect(folder: Path) -> tuple[str, ...]:
-    """The names of the readers that the folder fits; several where data sets share a layout."""
-    return tuple(name for name, reader in readers().items() if reader.detect(folder))
+    """The names of the readers that fit the folder best; several where they do so equally well."""
+    fitting = [reader for reader in readers().values() if reader.detect(folder)]
+    surest = min((reader.mark for reader in fitting), default=None)
+    return tuple(reader.card.name for reader in fitting if reader.mark is surest)
 
 
 def open_dataset(folder: Path, kind: str | None = None) -> Dataset:

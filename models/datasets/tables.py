@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -159,15 +160,15 @@ def number(cell: str) -> float | None:
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
     except OSError:
         return
-    for path in entries:
-        if path.is_dir():
-            if depth < DEEPEST_FOLDER:
-                yield from _walk(path, depth + 1)
-        else:
-            yield path
+    for entry in entries:
+        if not entry.is_dir():
+            yield Path(entry.path)
+        elif depth < DEEPEST_FOLDER and not entry.name.startswith("."):
+            yield from _walk(Path(entry.path), depth + 1)
 
 
 def _opened(table: Path) -> IO[str]:

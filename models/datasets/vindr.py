@@ -15,7 +15,7 @@ from models.data.records import Split
 from models.datasets.boxes import corners
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
-from models.datasets.record import FindingBox, LabelState, RadiographRecord, Reading
+from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord, Reading
 from models.datasets.tables import Row, columns_of, files_by_name, find_table, read_table
 
 _ANNOTATIONS: Final = {
@@ -56,6 +56,8 @@ _LOCAL_LABELS: Final = (
     "Mediastinal shift",
     "Rib fracture",
 )
+_SPELLINGS: Final = {"Other disease": "Other diseases"}
+"""The test table's spelling → the training table's."""
 _CONSENSUS: Final = ""
 """The test part was read by five radiologists, of whom the tables give the consensus only."""
 
@@ -139,6 +141,7 @@ class VinDrCxr(DatasetReader):
                 patient="",
                 split=image.split,
                 labels=image.labels(),
+                origin=LabelOrigin.RADIOLOGISTS,
                 readings=tuple(
                     Reading(reader=reader, present=frozenset(present))
                     for reader, present in sorted(image.marked.items())
@@ -159,7 +162,7 @@ def _of(images: dict[str, _Image], row: Row, blank: _Image) -> tuple[_Image, str
     if image is None:
         image = images[row["image_id"]] = _Image(blank.split, blank.boxed, set())
     image.asked |= blank.asked
-    reader = row.get("rad_id") or row.get("rad_ID") or _CONSENSUS
+    reader = row.get("rad_id") or _CONSENSUS
     image.marked.setdefault(reader, set())
     return image, reader
 
@@ -167,9 +170,9 @@ def _of(images: dict[str, _Image], row: Row, blank: _Image) -> tuple[_Image, str
 def _read_labels(table: Path, blank: _Image, images: dict[str, _Image], notes: Notes) -> None:
     named = {}
     for column in columns_of(table):
-        if column in ("", "image_id", "rad_id", "rad_ID"):
+        if column in ("", "image_id", "rad_id"):
             continue
-        finding = finding_of(LabelSet.VINDR, column)
+        finding = finding_of(LabelSet.VINDR, _SPELLINGS.get(column, column))
         if finding is None:
             notes.unmapped_label(column)
         else:
