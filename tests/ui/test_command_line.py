@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+SAMPLE = Path(__file__).parents[2] / "docs" / "samples" / "cardiomegaly.dcm"
 HEAVY = ("torch", "transformers", "faiss", "langgraph", "gradio", "pandas", "scipy", "numpy")
 
 
@@ -45,7 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not set(HEAVY) & set(out)
 
 
-@pytest.mark.parametrize("command", ["draft", "gate", "label", "sample", "doctor", "train"])
+@pytest.mark.parametrize("command", ["draft", "review", "gate", "label", "sample", "doctor", "train"])
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0
@@ -104,6 +105,22 @@ def test_gate_reads_a_text_file_as_refused(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     assert answer["decision"] == "refuse"
     assert answer["reasons"]
+
+
+def test_review_prints_its_table_as_json(tmp_path: Path) -> None:
+    report = tmp_path / "report.txt"
+    report.write_text("The heart is normal in size. Large right pneumothorax.")
+    done = run("review", str(SAMPLE), str(report), "--json", XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    items = json.loads(done.stdout)["items"]
+    missed = next(item for item in items if item["finding"] == "cardiomegaly")
+    assert missed["type"] == "missed" and missed["evidence"] and missed["suggestion"]
+    assert next(i for i in items if i["finding"] == "pneumothorax")["type"] == "unsupported"
+
+
+def test_review_refuses_an_image_as_the_report(tmp_path: Path) -> None:
+    done = run("review", str(SAMPLE), str(SAMPLE))
+    assert done.returncode == 3 and "structured report" in done.stderr
 
 
 def test_sample_writes_a_film_and_its_truth(tmp_path: Path) -> None:

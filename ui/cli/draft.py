@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--prior", type=click.Path(path_type=Path), help="The prior study.")
-@click.option("--prior-report", type=click.Path(path_type=Path), help="Text file: prior report.")
+@click.option("--prior-report", type=click.Path(path_type=Path), help="The prior report.")
 @click.option("--language", type=click.Choice(["en", "es"]), help="Language of the report.")
 @click.option("--indication", help="Why the study was done; quoted in the report.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
@@ -82,19 +82,7 @@ def ensure_index(settings: Settings) -> None:
 
 
 def read_report(path: Path | None) -> str | None:
-    """The text of a prior report. Raises `ReportError` where it cannot be read."""
-    from findings.errors import ReportError
+    """The text of a prior report, if one was given. Raises `ReportError`."""
+    from reporting.report_files import read_report_file
 
-    if path is None:
-        return None
-    limit = 1_000_000
-    try:
-        raw = path.read_bytes()
-    except OSError:
-        raise ReportError("The prior report cannot be opened. Check the path.") from None
-    if len(raw) > limit:
-        raise ReportError("The prior report is larger than 1 MB. Give the report's text alone.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ReportError("The prior report is not UTF-8 text. Save it as plain text.") from None
+    return None if path is None else read_report_file(path)

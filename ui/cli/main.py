@@ -21,6 +21,7 @@ from ui.cli.index import index
 from ui.cli.label import label
 from ui.cli.models import models
 from ui.cli.resume import resume
+from ui.cli.review import review
 from ui.cli.sample import sample
 from ui.cli.train import train
 
@@ -39,7 +40,7 @@ def readingroom(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (draft, resume, gate, label, sample, index, models, doctor, train, evaluate):
+for command in (draft, review, resume, gate, label, sample, index, models, doctor, train, evaluate):
     readingroom.add_command(command)
 
 

@@ -1,0 +1,450 @@
+"""An existing report held against a ledger: what agrees, what is missed, what is not supported.
+
+Claims are compared as atoms (`reporting.places.atoms`), one side each. A finding answers another
+where one is a kind of the other: a report that says "opacity" where the ledger has pneumonia has
+not missed it. What the experts abstain on, or never judged, is neither agreed nor refuted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from findings.catalogue import ancestors, describe, is_a
+from findings.claims import Claim, Frozen
+from findings.vocabulary import Certainty, Finding, Language, Side
+from reporting.draft import SectionName
+from reporting.entailment import same_number, tolerance
+from reporting.existing_report import ExistingReport, ReadSentence
+from reporting.ledger import LedgerEntry
+from reporting.places import LATERAL, atoms, covers
+from reporting.suggestions import remove, state, with_number, with_side
+
+_NOT_FINDINGS = (Finding.NO_FINDING, Finding.OTHER_FINDING)
+_MOST_URGENT = 70
+_URGENT = 40
+_WIDE = (Finding.LUNG_OPACITY, Finding.LUNG_LESION, Finding.ENLARGED_CARDIOMEDIASTINUM)
+_RESERVATION: Final = re.compile(
+    r"(?i)\b(otherwise|remainder|remaining|rest of|other|focal|suspicious|acute|active|significant|"
+    r"large|grossly|por lo demás|resto|otr[oa]s?|agud[oa]s?|significativ[oa]s?)\b"
+)
+
+
+class ItemType(StrEnum):
+    """What a line of the review says."""
+
+    AGREED = "agreed"
+    MISSED = "missed"
+    UNSUPPORTED = "unsupported"
+    WRONG_SIDE = "wrong_side"
+    MEASUREMENT = "measurement"
+    CONTRADICTION = "contradiction"
+    NO_COMPARISON = "no_comparison"
+
+
+class ItemSeverity(StrEnum):
+    """How much it matters to the patient, were the review right."""
+
+    LOW = "low"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+
+class ReviewItem(Frozen):
+    """One line of the review."""
+
+    type: ItemType
+    finding: Finding | None = None
+    side: Side | None = None
+    sentence: str | None = None
+    """The report's own sentence; `None` where the report says nothing of it."""
+    severity: ItemSeverity = ItemSeverity.LOW
+    evidence: tuple[str, ...] = ()
+    reason: str = ""
+    suggestion: str | None = None
+    """A proposed wording, in the report's language."""
+
+
+class Review(Frozen):
+    """The whole table, most severe first; agreements last."""
+
+    items: tuple[ReviewItem, ...] = ()
+
+    def of(self, kind: ItemType) -> tuple[ReviewItem, ...]:
+        """The items of one type."""
+        return tuple(item for item in self.items if item.type is kind)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """One atom that the report claims, and where."""
+
+    claim: Claim
+    sentence: ReadSentence
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One atom that the ledger holds, and the entry it comes from."""
+
+    claim: Claim
+    entry: LedgerEntry
+
+
+def review_report(
+    report: ExistingReport, entries: Sequence[LedgerEntry], has_prior: bool
+) -> Review:
+    """Hold `report` against the ledger `entries`, and against itself."""
+    said = [
+        _Said(atom, sentence)
+        for sentence in report.sentences
+        for claim in sentence.claims
+        if claim.finding not in _NOT_FINDINGS
+        for atom in atoms(claim)
+    ]
+    known = [
+        _Known(atom, entry)
+        for entry in entries
+        if entry.finding not in _NOT_FINDINGS and (claim := entry.claim()) is not None
+        for atom in atoms(claim)
+    ]
+    language = report.language
+    items = [
+        *_affirmed(said, known, entries, language),
+        *_denied(said, known, language),
+        *_unsaid(said, known, language),
+        *_contradictions(said),
+        *_comparison(report, has_prior),
+    ]
+    distinct: dict[tuple[object, ...], ReviewItem] = {}
+    for item in items:
+        distinct.setdefault((item.type, item.finding, item.side, item.sentence), item)
+    order = list(ItemSeverity)
+    return Review(
+        items=tuple(
+            sorted(
+                distinct.values(),
+                key=lambda i: (i.type is ItemType.AGREED, -order.index(i.severity)),
+            )
+        )
+    )
+
+
+def _related(one: Finding, other: Finding) -> bool:
+    return is_a(one, other) or is_a(other, one)
+
+
+def _sides_meet(one: Side | None, other: Side | None) -> bool:
+    return one is None or other is None or one is other
+
+
+def _severity(finding: Finding, certainty: Certainty) -> ItemSeverity:
+    weight = describe(finding).weight
+    steps = (weight >= _URGENT) + (weight >= _MOST_URGENT) - (certainty is Certainty.POSSIBLE)
+    return list(ItemSeverity)[max(0, steps)]
+
+
+def _affirmed(
+    said: Sequence[_Said],
+    known: Sequence[_Known],
+    entries: Sequence[LedgerEntry],
+    language: Language,
+) -> Iterator[ReviewItem]:
+    """What the report affirms: agreed, on the wrong side, off in number, or not supported."""
+    for one in said:
+        claim, text = one.claim, one.sentence.text
+        if not claim.present:
+            continue
+        carriers = [
+            k for k in known if k.claim.present and _related(k.claim.finding, claim.finding)
+        ]
+        meeting = _meeting(claim, carriers)
+        if meeting:
+            yield _agreed_or_measured(claim, text, meeting)
+        elif carriers:
+            there = sorted({k.claim.side for k in carriers if k.claim.side in LATERAL})
+            yield ReviewItem(
+                type=ItemType.WRONG_SIDE,
+                finding=claim.finding,
+                side=claim.side,
+                sentence=text,
+                severity=ItemSeverity.HIGH,
+                evidence=_evidence(carriers),
+                reason=f"The evidence places it on the {' and '.join(there)}.",
+                suggestion=with_side(text, claim.side, there[0]) if len(there) == 1 else None,
+            )
+        else:
+            yield _unsupported(claim, text, known, entries, language)
+
+
+def _meeting(claim: Claim, carriers: Sequence[_Known]) -> list[_Known]:
+    """The carriers that the claim agrees with in side.
+
+    What the ledger says of the very finding decides; a kind of it speaks for the claim where it
+    lies on the claim's own side, or where the very finding is not in the ledger.
+    """
+    exact = [k for k in carriers if k.claim.finding is claim.finding]
+    return [
+        k
+        for k in carriers
+        if _sides_meet(k.claim.side, claim.side)
+        and (k in exact or not exact or k.claim.side is claim.side)
+    ]
+
+
+def _agreed_or_measured(claim: Claim, text: str, carriers: Sequence[_Known]) -> ReviewItem:
+    best = max(carriers, key=lambda k: k.claim.finding is claim.finding)
+    measured = [k for k in carriers if k.claim.measurement is not None]
+    if claim.measurement is not None:
+        comparable = [
+            k
+            for k in measured
+            if k.claim.measurement is not None
+            and k.claim.measurement.name == claim.measurement.name
+        ]
+        if comparable and not any(
+            same_number(claim.measurement, k.claim.measurement)
+            for k in comparable
+            if k.claim.measurement is not None
+        ):
+            right = comparable[0].claim.measurement
+            assert right is not None
+            return ReviewItem(
+                type=ItemType.MEASUREMENT,
+                finding=claim.finding,
+                side=claim.side,
+                sentence=text,
+                severity=ItemSeverity.MODERATE,
+                evidence=_evidence(comparable),
+                reason=f"Measured here: {right.value:g} {right.unit}; beyond rounding "
+                f"({tolerance(right):.3g}) from what the report says.",
+                suggestion=with_number(text, claim.measurement, right),
+            )
+    return ReviewItem(
+        type=ItemType.AGREED,
+        finding=claim.finding,
+        side=claim.side,
+        sentence=text,
+        evidence=_evidence([best]),
+        reason=best.entry.reason,
+    )
+
+
+def _unsupported(
+    claim: Claim,
+    text: str,
+    known: Sequence[_Known],
+    entries: Sequence[LedgerEntry],
+    language: Language,
+) -> ReviewItem:
+    """An affirmation that nothing carries: denied outright, left open, or never judged."""
+    deniers = [
+        k
+        for k in known
+        if not k.claim.present and is_a(claim.finding, k.claim.finding) and covers(k.claim, claim)
+    ]
+    judged = [e for e in entries if _related(e.finding, claim.finding)]
+    if deniers:
+        severity = _severity(claim.finding, claim.certainty)
+        severity = max(severity, ItemSeverity.MODERATE, key=list(ItemSeverity).index)
+        reason = "The experts looked for it and did not find it."
+        evidence = _evidence(deniers)
+    elif judged:
+        severity, reason = ItemSeverity.LOW, "The experts neither see it nor rule it out."
+        evidence = tuple(dict.fromkeys(key for e in judged for key in e.evidence))
+    else:
+        severity, reason, evidence = ItemSeverity.LOW, "No expert here judges this.", ()
+    return ReviewItem(
+        type=ItemType.UNSUPPORTED,
+        finding=claim.finding,
+        side=claim.side,
+        sentence=text,
+        severity=severity,
+        evidence=evidence,
+        reason=reason,
+        suggestion=remove(text, language),
+    )
+
+
+def _denied(
+    said: Sequence[_Said], known: Sequence[_Known], language: Language
+) -> Iterator[ReviewItem]:
+    """What the report denies: agreed where the ledger denies it, missed where it has it.
+
+    A denial in general ("the lungs are clear") does not deny what the report itself affirms.
+    """
+    affirmed = [s.claim for s in said if s.claim.present]
+    for one in said:
+        claim, text = one.claim, one.sentence.text
+        if claim.present:
+            continue
+        against = [
+            k
+            for k in known
+            if k.claim.present
+            and is_a(k.claim.finding, claim.finding)
+            and covers(claim, k.claim)
+            and not _stated(k.claim, affirmed)
+        ]
+        for k in against:
+            yield _missed(k, text, language, "The report denies it.")
+        agreeing = [
+            k
+            for k in known
+            if not k.claim.present
+            and _related(k.claim.finding, claim.finding)
+            and _sides_meet(k.claim.side, claim.side)
+        ]
+        if agreeing and not against:
+            yield ReviewItem(
+                type=ItemType.AGREED,
+                finding=claim.finding,
+                side=claim.side,
+                sentence=text,
+                evidence=_evidence(agreeing),
+                reason=agreeing[0].entry.reason,
+            )
+
+
+def _stated(wanted: Claim, affirmed: Iterable[Claim]) -> bool:
+    return any(
+        _related(claim.finding, wanted.finding) and _sides_meet(claim.side, wanted.side)
+        for claim in affirmed
+    )
+
+
+def _unsaid(
+    said: Sequence[_Said], known: Sequence[_Known], language: Language
+) -> Iterator[ReviewItem]:
+    """What the ledger has and the report neither affirms nor denies.
+
+    On the other side it is affirmed already, and then listed as on the wrong side, unless the
+    ledger has it on both.
+    """
+    affirmed = [s.claim for s in said if s.claim.present]
+    denied = [s.claim for s in said if not s.claim.present]
+    for k in known:
+        wanted = k.claim
+        if not wanted.present or _stated(wanted, affirmed):
+            continue
+        if any(is_a(wanted.finding, d.finding) and covers(d, wanted) for d in denied):
+            continue
+        elsewhere = [a for a in affirmed if _related(a.finding, wanted.finding)]
+        if elsewhere and not any(_answered(a, wanted, known) for a in elsewhere):
+            continue
+        yield _missed(k, None, language, "The report does not mention it.")
+
+
+def _answered(affirmed: Claim, wanted: Claim, known: Sequence[_Known]) -> bool:
+    """Whether the affirmation answers another atom of the ledger than `wanted`."""
+    return any(
+        k.claim.present
+        and k.claim is not wanted
+        and _related(k.claim.finding, affirmed.finding)
+        and _sides_meet(k.claim.side, affirmed.side)
+        for k in known
+    )
+
+
+def _missed(k: _Known, text: str | None, language: Language, reason: str) -> ReviewItem:
+    return ReviewItem(
+        type=ItemType.MISSED,
+        finding=k.claim.finding,
+        side=k.claim.side,
+        sentence=text,
+        severity=_severity(k.claim.finding, k.claim.certainty),
+        evidence=_evidence([k]),
+        reason=f"{reason} {k.entry.reason}".strip(),
+        suggestion=state(k.entry, language),
+    )
+
+
+def _contradictions(said: Sequence[_Said]) -> Iterator[ReviewItem]:
+    """One finding affirmed in one place of the report and denied, or on the other side, elsewhere.
+
+    Sides are held against each other between findings and impression.
+    """
+    for place, one in enumerate(said):
+        for other in said[place + 1 :]:
+            if one.sentence is other.sentence:
+                continue
+            first, second = one.claim, other.claim
+            affirming, denying = (one, other) if first.present else (other, one)
+            opposed = first.polarity is not second.polarity and _denies(denying, affirming)
+            split = (
+                first.present
+                and second.present
+                and one.sentence.section is not other.sentence.section
+                and first.finding is second.finding
+                and not _sides_meet(first.side, second.side)
+                and not _on_side(said, second.finding, second.side, one.sentence.section)
+            )
+            if opposed or split:
+                yield ReviewItem(
+                    type=ItemType.CONTRADICTION,
+                    finding=affirming.claim.finding,
+                    side=affirming.claim.side,
+                    sentence=other.sentence.text,
+                    severity=ItemSeverity.HIGH,
+                    reason=f"Elsewhere the report says: {one.sentence.text}",
+                )
+
+
+def _denies(denying: _Said, affirming: _Said) -> bool:
+    """Whether one sentence denies outright what another affirms.
+
+    A denial with a reservation ("the lungs are otherwise clear", "no focal opacity") leaves room.
+    So does that of a wide finding: clear lungs beside a granuloma, a normal mediastinum beside a
+    large heart.
+    """
+    denied, affirmed = denying.claim, affirming.claim
+    outright = denied.finding is affirmed.finding or (
+        denied.finding in ancestors(affirmed.finding) and denied.finding not in _WIDE
+    )
+    return (
+        outright
+        and denied.certainty is Certainty.DEFINITE
+        and covers(denied, affirmed)
+        and not _RESERVATION.search(denying.sentence.text)
+    )
+
+
+def _on_side(
+    said: Sequence[_Said], finding: Finding, side: Side | None, section: SectionName
+) -> bool:
+    return any(
+        s.claim.present
+        and s.claim.finding is finding
+        and s.sentence.section is section
+        and _sides_meet(s.claim.side, side)
+        for s in said
+    )
+
+
+def _comparison(report: ExistingReport, has_prior: bool) -> Iterator[ReviewItem]:
+    if has_prior and not report.compares:
+        yield ReviewItem(
+            type=ItemType.NO_COMPARISON,
+            severity=ItemSeverity.MODERATE,
+            reason="A prior study is there, and the report does not compare with it.",
+        )
+    if has_prior:
+        return
+    for sentence in report.sentences:
+        for claim in sentence.claims:
+            if claim.change is not None:
+                yield ReviewItem(
+                    type=ItemType.NO_COMPARISON,
+                    finding=claim.finding,
+                    side=claim.side,
+                    sentence=sentence.text,
+                    severity=ItemSeverity.LOW,
+                    reason="The report states a change, and no prior study was given to check it.",
+                )
+
+
+def _evidence(carriers: Iterable[_Known]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for k in carriers for key in k.entry.evidence))
