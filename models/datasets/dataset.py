@@ -15,6 +15,9 @@ from models.data.records import Split
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import RadiographRecord
 
+ImageKey = tuple[str, str]
+"""Source and image id: what tells an image from every other one of a data set's folder."""
+
 
 class DatasetCard(Frozen):
     """What a user must know of a data set before using it."""
@@ -71,8 +74,8 @@ class Dataset:
 
     reader: DatasetReader
     folder: Path
-    splits: Mapping[str, Split] = field(default_factory=dict)
-    """Image id → split, in place of the published split; images it does not name are `OTHER`."""
+    splits: Mapping[ImageKey, Split] = field(default_factory=dict)
+    """In place of the published split; images that it does not name are `OTHER`."""
 
     @property
     def card(self) -> DatasetCard:
@@ -89,7 +92,8 @@ class Dataset:
             if not record.image.is_file():
                 notes.add(Problem.MISSING_IMAGE)
             elif self.splits:
-                yield replace(record, split=self.splits.get(record.image_id, Split.OTHER))
+                key = (record.source, record.image_id)
+                yield replace(record, split=self.splits.get(key, Split.OTHER))
             else:
                 yield record
 

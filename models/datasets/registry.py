@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from findings.errors import UserInputError
+from models.data.records import Split
 from models.datasets.chexpert import CheXpert
 from models.datasets.covid import CovidCollection
-from models.datasets.dataset import Dataset, DatasetReader, require
+from models.datasets.dataset import Dataset, DatasetReader, ImageKey, require
 from models.datasets.folder_csv import FolderWithTable
 from models.datasets.jsrt import JsrtScr
 from models.datasets.mimic import MimicCxrJpg
@@ -18,6 +19,7 @@ from models.datasets.padchest import PadChest
 from models.datasets.rsna import RsnaPneumonia
 from models.datasets.shared import SharedLayout
 from models.datasets.siim import SiimPneumothorax
+from models.datasets.split_table import read_splits
 from models.datasets.tuberculosis import Tuberculosis
 from models.datasets.vindr import VinDrCxr
 
@@ -50,8 +52,10 @@ def detect(folder: Path) -> tuple[str, ...]:
     return tuple(reader.card.name for reader in fitting if reader.mark is surest)
 
 
-def open_dataset(folder: Path, kind: str | None = None) -> Dataset:
+def open_dataset(folder: Path, kind: str | None = None, splits: Path | None = None) -> Dataset:
     """Recognise a data set's folder, or take it for the named kind.
+
+    `splits` is a table that `write_splits` wrote; it takes the place of the published split.
 
     Raises:
         UserInputError: there is no such folder or kind; the folder lacks a file or a column of that
@@ -63,17 +67,28 @@ def open_dataset(folder: Path, kind: str | None = None) -> Dataset:
                 f"There is no data set reader of that name. Choose one of: {', '.join(readers())}."
             )
         require(readers()[kind], folder)
-        return Dataset(readers()[kind], folder)
+        return Dataset(readers()[kind], folder, _splits(splits))
     if not folder.is_dir():
         raise UserInputError("There is no such folder; check the path to the data set.")
     found = detect(folder)
     if len(found) == 1:
-        return Dataset(readers()[found[0]], folder)
+        return Dataset(readers()[found[0]], folder, _splits(splits))
     if found:
         raise UserInputError(
             f"The folder could be any of: {', '.join(found)}. Say which one (--kind)."
         )
     raise UserInputError(
-        "The folder fits no data set that is known here. docs/datasets.md says what each looks "
-        f"like; name one to learn what is missing: {', '.join(readers())}."
+        f"The folder fits no data set that is known here.{_nearest(folder)} docs/datasets.md says "
+        f"what each looks like; name one to learn what is missing: {', '.join(readers())}."
     )
+
+
+def _nearest(folder: Path) -> str:
+    """Which readers found their table in the folder, and what that table lacks."""
+    lacking = {name: reader.missing(folder) for name, reader in readers().items()}
+    near = [f"{name}: {'; '.join(m)}" for name, m in lacking.items() if "lacks" in m[0]]
+    return f" Nearest is {' or '.join(near)}." if near else ""
+
+
+def _splits(table: Path | None) -> dict[ImageKey, Split]:
+    return {} if table is None else read_splits(table)

@@ -13,6 +13,7 @@ from importlib.metadata import version
 import click
 
 from findings.errors import ReadingRoomError
+from ui.cli.data import data
 from ui.cli.doctor import doctor
 from ui.cli.draft import draft
 from ui.cli.evaluate import evaluate
@@ -40,7 +41,20 @@ def readingroom(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (draft, review, resume, gate, label, sample, index, models, doctor, train, evaluate):
+for command in (
+    draft,
+    review,
+    resume,
+    gate,
+    label,
+    sample,
+    index,
+    models,
+    data,
+    doctor,
+    train,
+    evaluate,
+):
     readingroom.add_command(command)
 
 
