@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.records import AnatomyRecord, FindingRecord
+from models.data.records import Split
 
 Element = TypeVar("Element", bound=np.generic)
 
@@ -42,7 +42,20 @@ def cached(
     return array
 
 
-def split_digest(records: Sequence[AnatomyRecord | FindingRecord]) -> str:
+class SplitRecord(Protocol):
+    """What the digest needs to know of a record of any source."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def image_id(self) -> str: ...
+
+    @property
+    def split(self) -> Split: ...
+
+
+def split_digest(records: Sequence[SplitRecord]) -> str:
     """SHA-256 over which image is in which split; says whether two runs had the same data."""
     lines = sorted(f"{record.source}/{record.image_id} {record.split}" for record in records)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
