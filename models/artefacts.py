@@ -80,6 +80,11 @@ class Artefact(Frozen):
         return self.shipped
 
     @property
+    def offered(self) -> bool:
+        """True where it is a network of others, wanted only by those who name it."""
+        return self.source.startswith("https://")
+
+    @property
     def pinned(self) -> bool:
         """True where the manifest states the checksum of the download."""
         return bool(self.sha256)

@@ -157,7 +157,8 @@ def _interpret(stream: IO[bytes], storages: dict[str, _Storage] | None = None) -
         del stack[position:]
         return taken
 
-    for done, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+    for done, (opcode, found, _) in enumerate(pickletools.genops(stream)):
+        argument: Any = found
         if done > _MOST_OPERATIONS:
             raise ValueError("too many operations")
         name = opcode.name
