@@ -1,13 +1,70 @@
-"""The crude-report generator: a first report that is read for claims. None is installed."""
+"""The crude-report generator: a first report whose sentences are read for claims."""
 
 from __future__ import annotations
 
-from tools.contract import Role
-from tools.not_installed import NotInstalledExpert
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from findings.claims import Claim
+from findings.evidence import CrudeSentence, Evidence
+from findings.labeler import label_report
+from findings.vocabulary import Language
+from imaging.study import FloatImage, Study
+from tools.contract import ExpertContext, Role
+from tools.embedded import NetworkExpert, evidence_ids
+
+if TYPE_CHECKING:
+    from models.crude_report.inference import CrudeReport
+
+MOST_SENTENCES = 30
+"""No report of sixty words comes near; what a replaced generator writes beyond is not read."""
 
 
-class CrudeReportExpert(NotInstalledExpert):
-    """Will return `CrudeSentence` evidence: each sentence with the claims read in it."""
+class CrudeReportModel(Protocol):
+    """What writes the report: `models.crude_report.inference.CrudeReporter`."""
+
+    def write(self, display: FloatImage, seed: int = 0) -> CrudeReport:
+        """English sentences, the same for the same image and seed."""
+        ...
+
+
+class CrudeReportExpert(NetworkExpert[CrudeReportModel]):
+    """Writes a crude report (CliniQure, section 4.3) and reads it back with the labeler.
+
+    The generator learnt English only, so its sentences are English whatever the study's language
+    is; the claims read in them have none.
+    """
 
     role = Role.CRUDE_REPORT
-    name = "crude-report-generator"
+    folder = "crude_report"
+    seconds = 0.3
+
+    def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
+        """One item per sentence; finding, side and region are those of its main claim.
+
+        The main claim is the first affirmation, or else the first claim.
+        """
+        report = self._model.get().write(study.frontal.display, context.seed)
+        ids, card = evidence_ids(), self.card
+        for sentence in report.sentences[:MOST_SENTENCES]:
+            claims = tuple(
+                Claim.model_validate(claim.model_dump(exclude={"span"}))
+                for claim in label_report(sentence, Language.ENGLISH)
+            )
+            main = next((claim for claim in claims if claim.present), claims[0] if claims else None)
+            yield CrudeSentence(
+                id=next(ids),
+                expert=card.name,
+                version=card.version,
+                text=sentence,
+                claims=claims,
+                finding=main.finding if main else None,
+                side=main.side if main else None,
+                region=main.region if main else None,
+            )
+
+    def load(self) -> CrudeReportModel:
+        """The shipped network, over the shipped classifier's trunk."""
+        from models.crude_report.inference import CrudeReporter
+
+        return CrudeReporter.load()

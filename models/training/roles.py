@@ -12,10 +12,18 @@ class Role(StrEnum):
 
     SEGMENTER = "segmenter"
     CLASSIFIER = "classifier"
+    CLUES = "clues"
+    DETECTOR = "detector"
+    CRUDE_REPORT = "crude_report"
+    REGION_DETECTOR = "region_detector"
 
 
 RUNS: Final[Mapping[Role, str]] = {
     Role.SEGMENTER: "models.training.segmenter_run:train_segmenter",
     Role.CLASSIFIER: "models.training.classifier_run:train_classifier",
+    Role.CLUES: "models.training.clues_run:train_clues",
+    Role.DETECTOR: "models.training.detector_run:train_detector",
+    Role.CRUDE_REPORT: "models.training.crude_report_run:train_crude_report",
+    Role.REGION_DETECTOR: "models.training.region_detector_run:train_region_detector",
 }
 """Role -> ``module:function``; each takes a :class:`models.training.run.TrainingRequest`."""
