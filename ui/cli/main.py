@@ -13,6 +13,7 @@ from importlib.metadata import version
 import click
 
 from findings.errors import ReadingRoomError
+from ui.cli.ask import ask
 from ui.cli.data import data
 from ui.cli.doctor import doctor
 from ui.cli.draft import draft
@@ -43,6 +44,7 @@ def readingroom(context: click.Context, debug: bool) -> None:
 
 for command in (
     draft,
+    ask,
     review,
     resume,
     gate,

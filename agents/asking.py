@@ -1,0 +1,99 @@
+"""The job: a question about a study or its draft, answered from the evidence."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from agents.checkpoints import forget_history, open_checkpoints
+from agents.conversation.answer import Answer
+from agents.drafting import DraftOptions, draft_study
+from agents.events import EventSink
+from agents.services import Services
+from agents.settings import Settings
+from findings.errors import UserInputError
+from findings.vocabulary import Language
+from reporting.draft import Draft, Writer
+from reporting.files import DRAFT_FILE, read_draft
+
+if TYPE_CHECKING:
+    from agents.conversation.graph import ConversationState
+
+_THREAD_PREFIX = "conversation-"
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Questions about one draft; with a name, what was asked before is remembered on disk."""
+
+    draft: Draft
+    settings: Settings
+    name: str | None = None
+
+    def ask(self, text: str, language: Language | None = None) -> Answer:
+        """Answer one question. Raises `UserInputError` where it is empty."""
+        return self.ask_all((text,), language)[0]
+
+    def ask_all(self, texts: Sequence[str], language: Language | None = None) -> list[Answer]:
+        """Answer several questions in turn, each in the light of those before."""
+        if any(not text.strip() for text in texts):
+            raise UserInputError("The question is empty. Ask about the study's findings.")
+        if self.name is None:
+            from langgraph.checkpoint.memory import InMemorySaver
+
+            return self._ask(texts, language, InMemorySaver(), "once")
+        thread = f"{_THREAD_PREFIX}{self.draft.study_key}-{self.name}"
+        with open_checkpoints(self.settings.checkpoint_file) as saver:
+            answers = self._ask(texts, language, saver, thread)
+            forget_history(saver, thread)
+        return answers
+
+    def _ask(
+        self, texts: Sequence[str], language: Language | None, saver: object, thread: str
+    ) -> list[Answer]:
+        from langsmith import tracing_context
+
+        from agents.conversation.graph import build_conversation
+
+        graph = build_conversation(saver)  # type: ignore[arg-type]
+        answers = []
+        for text in texts:
+            given: ConversationState = {
+                "asked": text,
+                "language": language.value if language else None,
+            }
+            with tracing_context(enabled=False):
+                state = graph.invoke(
+                    given, {"configurable": {"thread_id": thread}}, context=self.draft
+                )
+            answers.append(Answer.model_validate_json(cast("ConversationState", state)["answer"]))
+        return answers
+
+
+def draft_to_ask(
+    path: Path,
+    settings: Settings,
+    on_event: EventSink | None = None,
+    services: Services | None = None,
+) -> Draft:
+    """The draft in a folder, or one made of the study at `path`.
+
+    Raises:
+        ReportError: the folder's draft cannot be read.
+        StudyError: the study cannot be read, or is no frontal chest radiograph.
+    """
+    if (path / DRAFT_FILE).is_file():
+        return read_draft(path / DRAFT_FILE)
+    if path.name == DRAFT_FILE and path.is_file():
+        return read_draft(path)
+    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
+        options = DraftOptions(
+            language=settings.language,
+            seed=settings.seed,
+            aggregator=Writer.PHRASER.value,
+            out=Path(folder) / "draft",
+        )
+        return draft_study(path, options, settings, on_event, services).draft

@@ -1,0 +1,228 @@
+"""Answers about the report itself: a sentence explained, reworded or changed, a summary."""
+
+from __future__ import annotations
+
+import re
+
+from agents.conversation.answer import Answer, Edit, EditKind
+from agents.conversation.ledger_answers import STATED, name
+from agents.conversation.phrases import folded, phrases
+from agents.conversation.router import Intent, Question
+from findings.catalogue import describe, is_a
+from findings.claims import Claim
+from findings.labeler import label_report
+from findings.vocabulary import Finding, Language
+from reporting.draft import Draft, SectionName, Sentence
+from reporting.ledger import Ledger, LedgerEntry
+from reporting.planning import plan_findings, plan_impression
+from reporting.suggestions import with_side
+from reporting.wording import Wording
+
+_ADDED = re.compile(
+    r"(?i)^(please |por favor )?(add|append|insert|añad\w*|agreg\w*|incluy\w*|escrib\w*)"
+    r"( that| que)?( there is| hay)?\s*:?\s*"
+)
+_IMPRESSION = ("impres", "conclus")
+_PATIENT = ("patient", "plain", "simple", "lay ", "easy", "paciente", "sencill", "clar")
+_OTHER = {
+    Language.SPANISH: ("spanish", "espanol", "castellano"),
+    Language.ENGLISH: ("english", "ingles"),
+}
+
+
+def explain(draft: Draft, question: Question) -> Answer:
+    """A sentence, what it rests on and why; the whole impression where no one sentence is meant."""
+    said = phrases(question.language)
+    meant = _meant(draft, question)
+    if not meant:
+        return _no_such_sentence(draft, question)
+    lines = []
+    for sentence in meant:
+        entries = _entries(draft, sentence)
+        support = (
+            said.say(
+                "supported",
+                evidence=", ".join(sentence.evidence),
+                reason=" ".join(dict.fromkeys(entry.reason for entry in entries)),
+            )
+            if sentence.evidence
+            else said.say("unsupported_kind")
+        )
+        lines.append(said.say("sentence", id=sentence.id, text=sentence.text, support=support))
+    return _from_sentences(question, meant, " ".join(lines))
+
+
+def rewrite(draft: Draft, question: Question) -> Answer:
+    """The report's findings in other words: shorter, in the other language, or for the patient."""
+    plain = folded(question.text)
+    if any(word in plain for word in _PATIENT):
+        return _for_the_patient(draft, question)
+    language = next(
+        (own for own, names in _OTHER.items() if any(n in plain for n in names)), draft.language
+    )
+    ledger = Ledger(entries=draft.ledger)
+    wording = Wording(language, draft.seed)
+    whole = language is not draft.language and not any(w in plain for w in _IMPRESSION)
+    has_prior = any(entry.change is not None for entry in draft.ledger)
+    statements = (
+        plan_findings(ledger, has_prior) if whole else plan_impression(ledger, has_prior)[:3]
+    )
+    text = " ".join(wording.sentence(s, impression=not whole) for s in statements)
+    if not text:
+        text = phrases(language).say("known_nothing")
+    claims = tuple(claim for statement in statements for claim in statement.claims)
+    evidence = tuple(dict.fromkeys(key for s in statements for key in s.evidence))
+    return Answer(text=text, intent=question.intent, claims=claims, evidence=evidence)
+
+
+def _for_the_patient(draft: Draft, question: Question) -> Answer:
+    said = phrases(question.language)
+    stated = [e for e in draft.ledger if e.decision in STATED]
+    lines = [said.plain[e.finding] for e in stated if e.finding in said.plain]
+    lines += [name(e.finding, question) for e in stated if e.finding not in said.plain]
+    text = "; ".join(dict.fromkeys(lines)) + "." if lines else said.say("patient_normal")
+    return _from_entries(question, stated, said.say("patient", lines=text))
+
+
+def change(draft: Draft, question: Question) -> Answer:
+    """A proposed edit. The conversation never makes it: a person accepts or does not."""
+    said = phrases(question.language)
+    added = _ADDED.match(question.text)
+    if added:
+        text = question.text[added.end() :].strip().rstrip(".")
+        if not text:
+            return Answer(text=said.say("nothing_to_change"), intent=question.intent)
+        text = text[0].upper() + text[1:] + "."
+        edit = Edit(
+            kind=EditKind.ADD,
+            text=text,
+            claims=tuple(_bare(claim) for claim in label_report(text, question.language)),
+        )
+        return Answer(text=said.say("addition", text=text), intent=question.intent, edit=edit)
+    meant = _meant(draft, question)
+    if not meant:
+        return Answer(text=said.say("nothing_to_change"), intent=question.intent)
+    sentence = meant[0]
+    turned = None
+    if question.side is not None:
+        turned = next(
+            (
+                with_side(sentence.text, claim.side, question.side)
+                for claim in sentence.claims
+                if claim.side is not None
+            ),
+            None,
+        )
+    key, kind = ("removal", EditKind.REMOVE)
+    if turned is not None:
+        key, kind = "replacement", EditKind.REPLACE
+    text = turned or sentence.text
+    edit = Edit(kind=kind, sentence=sentence.id, text=text)
+    return Answer(
+        text=said.say(key, id=sentence.id, text=text),
+        intent=question.intent,
+        evidence=sentence.evidence,
+        edit=edit,
+    )
+
+
+def summarise(draft: Draft, question: Question) -> Answer:
+    """The impression, in the question's language."""
+    said = phrases(question.language)
+    wording = Wording(question.language, draft.seed)
+    has_prior = any(entry.change is not None for entry in draft.ledger)
+    statements = plan_impression(Ledger(entries=draft.ledger), has_prior)
+    text = " ".join(wording.sentence(s, impression=True) for s in statements)
+    stated = [e for e in draft.ledger if e.decision in STATED]
+    abnormal = [e for e in stated if e.finding is not Finding.NO_FINDING]
+    key = "summary" if abnormal else "summary_normal"
+    return _from_entries(question, stated, said.say(key, impression=text))
+
+
+def general_knowledge(draft: Draft, question: Question) -> Answer:
+    """Causes or next examinations of what the report states: marked as not from the image."""
+    said = phrases(question.language)
+    causes = question.intent is Intent.DIFFERENTIAL
+    table = said.causes if causes else said.steps
+    stated = [e.finding for e in draft.ledger if e.decision in STATED and e.finding in table]
+    if question.finding is not None:
+        asked = question.finding
+        stated = [f for f in stated if is_a(f, asked) or is_a(asked, f)] or [
+            f for f in (asked,) if f in table
+        ]
+    lines = [
+        said.say(
+            "differential_line" if causes else "next_line",
+            finding=describe(finding).name(question.language).capitalize(),
+            causes=table[finding],
+            step=table[finding],
+        )
+        for finding in dict.fromkeys(stated)
+    ]
+    if not lines:
+        text = said.say("differential_none" if causes else "next_none")
+        return Answer(text=text, intent=question.intent)
+    key = "differential" if causes else "next_steps"
+    return Answer(text=said.say(key, lines=" ".join(lines)), intent=question.intent)
+
+
+def _meant(draft: Draft, question: Question) -> tuple[Sentence, ...]:
+    """The sentences that the question means: by number, by section, or by finding."""
+    impression = draft.section(SectionName.IMPRESSION).sentences
+    in_impression = any(word in folded(question.text) for word in _IMPRESSION)
+    body = draft.section(SectionName.FINDINGS).sentences
+    if question.sentence is not None:
+        if re.search(r"\bs\d+\b", folded(question.text)):
+            wanted = f"S{question.sentence}"
+            return tuple(s for s in draft.sentences() if s.id == wanted)
+        among = impression if in_impression else body
+        place = question.sentence - 1 if question.sentence > 0 else -1
+        return (among[place],) if -1 <= place < len(among) and among else ()
+    if in_impression:
+        return impression
+    if question.finding is not None:
+        return tuple(
+            s
+            for s in (*body, *impression)
+            if any(
+                is_a(c.finding, question.finding) or is_a(question.finding, c.finding)
+                for c in s.claims
+            )
+        )
+    return ()
+
+
+def _no_such_sentence(draft: Draft, question: Question) -> Answer:
+    sentences = draft.sentences()
+    if not sentences:
+        return Answer(text=phrases(question.language).say("known_nothing"), intent=question.intent)
+    text = phrases(question.language).say(
+        "no_sentence", first=sentences[0].id, last=sentences[-1].id
+    )
+    return Answer(text=text, intent=question.intent)
+
+
+def _entries(draft: Draft, sentence: Sentence) -> list[LedgerEntry]:
+    return [entry for entry in draft.ledger if entry.id in sentence.entries]
+
+
+def _from_sentences(question: Question, meant: tuple[Sentence, ...], text: str) -> Answer:
+    return Answer(
+        text=text,
+        intent=question.intent,
+        claims=tuple(claim for s in meant for claim in s.claims),
+        evidence=tuple(dict.fromkeys(key for s in meant for key in s.evidence)),
+    )
+
+
+def _from_entries(question: Question, entries: list[LedgerEntry], text: str) -> Answer:
+    return Answer(
+        text=text,
+        intent=question.intent,
+        claims=tuple(claim for e in entries if (claim := e.claim()) is not None),
+        evidence=tuple(dict.fromkeys(key for e in entries for key in e.evidence)),
+    )
+
+
+def _bare(claim: Claim) -> Claim:
+    return Claim(**{field: getattr(claim, field) for field in Claim.model_fields})

@@ -1,0 +1,141 @@
+"""What a question asks: its intent, finding and side, by rules; the same question, the same answer.
+
+The labeler reads which finding is meant; patterns of the language say what is asked about it. A
+question that leans on the one before ("and on the left?", "why?") takes what it lacks from there.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from pydantic import Field
+
+from agents.conversation.phrases import folded, matches, phrases
+from findings.claims import Claim, Frozen
+from findings.labeler import detect_language, label_report
+from findings.regions import Region, region_side
+from findings.vocabulary import Finding, Language, Side
+
+LONGEST_QUESTION: Final = 2_000
+_SENTENCE: Final = re.compile(r"\bs(\d{1,3})\b")
+_ORDINALS: Final = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1,
+    "primera": 1, "segunda": 2, "tercera": 3, "cuarta": 4, "quinta": 5, "ultima": -1,
+}  # fmt: skip
+_NUMBERED: Final = re.compile(r"\b(?:sentence|frase|oracion) (\d{1,3})\b")
+
+
+class Intent(StrEnum):
+    """What is wanted."""
+
+    PRESENCE = "presence"
+    LOCATION = "location"
+    CERTAINTY = "certainty"
+    REASON = "reason"
+    MEASUREMENT = "measurement"
+    COMPARISON = "comparison"
+    EXPERTS = "experts"
+    SHOW = "show"
+    HIDE = "hide"
+    SIMILAR = "similar"
+    EXPLAIN = "explain"
+    REWRITE = "rewrite"
+    CHANGE = "change"
+    DIFFERENTIAL = "differential"
+    NEXT_STEPS = "next_steps"
+    SUMMARY = "summary"
+    HELP = "help"
+    OUT_OF_SCOPE = "out_of_scope"
+
+
+_ABOUT_A_FINDING = (Intent.PRESENCE, Intent.LOCATION, Intent.CERTAINTY, Intent.REASON)
+
+
+class Question(Frozen):
+    """A question as it was understood."""
+
+    text: str
+    language: Language
+    intent: Intent
+    finding: Finding | None = None
+    side: Side | None = None
+    region: Region | None = None
+    sentence: int | None = Field(default=None, description="number meant; -1: the last")
+
+
+def route(text: str, before: Question | None = None, language: Language | None = None) -> Question:
+    """Understand a question, in the light of the one before it."""
+    text = " ".join(text[:LONGEST_QUESTION].split())
+    language = language or _language(text, before)
+    said = phrases(language)
+    plain = folded(text)
+    claim = _topic(text, language)
+    side = _side(plain, claim, language)
+    intent = _intent(plain, language)
+    finding = claim.finding if claim else None
+    leaning = before is not None and matches(said.continues["patterns"], plain)
+    if before is not None and (leaning or (intent in _ABOUT_A_FINDING and finding is None)):
+        if intent is None or (intent is Intent.PRESENCE and finding is None):
+            intent = before.intent
+        if finding is None:
+            finding, side = before.finding, side or before.side
+    if intent is None:
+        intent = Intent.PRESENCE if finding is not None else Intent.OUT_OF_SCOPE
+    return Question(
+        text=text,
+        language=language,
+        intent=intent,
+        finding=finding,
+        side=side,
+        region=claim.region if claim else None,
+        sentence=_sentence(plain),
+    )
+
+
+def _language(text: str, before: Question | None) -> Language:
+    """The language in which the question is understood; in doubt that of the conversation."""
+    if re.search(r"[¿¡ñáéíóú]", text.lower()):
+        return Language.SPANISH
+    plain = folded(text)
+    understood = [own for own in Language if _intent(plain, own) is not None]
+    if len(understood) == 1:
+        return understood[0]
+    if before is not None and len(text.split()) < 3:
+        return before.language
+    return detect_language(text)
+
+
+def _topic(text: str, language: Language) -> Claim | None:
+    """The finding that the question names first; a place without one is no topic."""
+    for words in (text, phrases(language).reread(folded(text))):
+        for claim in label_report(words, language):
+            if claim.finding is not Finding.NO_FINDING:
+                return claim
+    return None
+
+
+def _side(plain: str, claim: Claim | None, language: Language) -> Side | None:
+    if claim is not None:
+        side = claim.side or (region_side(claim.region) if claim.region else None)
+        if side is not None:
+            return side
+    named = [
+        Side(name) for name, patterns in phrases(language).sides.items() if matches(patterns, plain)
+    ]
+    return named[0] if len(named) == 1 else None
+
+
+def _intent(plain: str, language: Language) -> Intent | None:
+    for name, patterns in phrases(language).intents.items():
+        if matches(patterns, plain):
+            return Intent(name)
+    return None
+
+
+def _sentence(plain: str) -> int | None:
+    numbered = _SENTENCE.search(plain) or _NUMBERED.search(plain)
+    if numbered:
+        return int(numbered[1])
+    return next((place for word, place in _ORDINALS.items() if word in plain.split()), None)
