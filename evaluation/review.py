@@ -20,7 +20,8 @@ from findings.vocabulary import Certainty, Finding, Language, Side
 from reporting.draft import SectionName
 from reporting.existing_report import ExistingReport, ReadSentence, read_report
 from reporting.ledger import Decision, LedgerEntry, Vote
-from reporting.review import ItemType, Review, review_report
+from reporting.review import Review, review_report
+from reporting.review_items import ItemType
 from reporting.suggestions import with_side
 
 _NOT_PLANTED = (Finding.NO_FINDING, Finding.OTHER_FINDING)

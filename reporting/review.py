@@ -7,65 +7,29 @@ not missed it. What the experts abstain on, or never judged, is neither agreed n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
 
-from findings.catalogue import ancestors, describe, is_a
+from findings.catalogue import describe, is_a
 from findings.claims import Claim, Frozen
-from findings.vocabulary import Certainty, Finding, Language, Side
-from reporting.draft import SectionName
+from findings.vocabulary import Certainty, Finding, Language
+from reporting.contradictions import contradictions
 from reporting.entailment import same_number, tolerance
-from reporting.existing_report import ExistingReport, ReadSentence
+from reporting.existing_report import ExistingReport
 from reporting.ledger import LedgerEntry
 from reporting.places import LATERAL, atoms, covers
+from reporting.review_items import (
+    ItemSeverity,
+    ItemType,
+    ReviewItem,
+    Said,
+    sides_meet,
+)
 from reporting.suggestions import remove, state, with_number, with_side
 
 _NOT_FINDINGS = (Finding.NO_FINDING, Finding.OTHER_FINDING)
 _MOST_URGENT = 70
 _URGENT = 40
-_WIDE = (Finding.LUNG_OPACITY, Finding.LUNG_LESION, Finding.ENLARGED_CARDIOMEDIASTINUM)
-_RESERVATION: Final = re.compile(
-    r"(?i)\b(otherwise|remainder|remaining|rest of|other|focal|suspicious|acute|active|significant|"
-    r"large|grossly|por lo demás|resto|otr[oa]s?|agud[oa]s?|significativ[oa]s?)\b"
-)
-
-
-class ItemType(StrEnum):
-    """What a line of the review says."""
-
-    AGREED = "agreed"
-    MISSED = "missed"
-    UNSUPPORTED = "unsupported"
-    WRONG_SIDE = "wrong_side"
-    MEASUREMENT = "measurement"
-    CONTRADICTION = "contradiction"
-    NO_COMPARISON = "no_comparison"
-
-
-class ItemSeverity(StrEnum):
-    """How much it matters to the patient, were the review right."""
-
-    LOW = "low"
-    MODERATE = "moderate"
-    HIGH = "high"
-
-
-class ReviewItem(Frozen):
-    """One line of the review."""
-
-    type: ItemType
-    finding: Finding | None = None
-    side: Side | None = None
-    sentence: str | None = None
-    """The report's own sentence; `None` where the report says nothing of it."""
-    severity: ItemSeverity = ItemSeverity.LOW
-    evidence: tuple[str, ...] = ()
-    reason: str = ""
-    suggestion: str | None = None
-    """A proposed wording, in the report's language."""
 
 
 class Review(Frozen):
@@ -76,14 +40,6 @@ class Review(Frozen):
     def of(self, kind: ItemType) -> tuple[ReviewItem, ...]:
         """The items of one type."""
         return tuple(item for item in self.items if item.type is kind)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """One atom that the report claims, and where."""
-
-    claim: Claim
-    sentence: ReadSentence
 
 
 @dataclass(frozen=True)
@@ -99,7 +55,7 @@ def review_report(
 ) -> Review:
     """Hold `report` against the ledger `entries`, and against itself."""
     said = [
-        _Said(atom, sentence)
+        Said(atom, sentence)
         for sentence in report.sentences
         for claim in sentence.claims
         if claim.finding not in _NOT_FINDINGS
@@ -116,7 +72,7 @@ def review_report(
         *_affirmed(said, known, entries, language),
         *_denied(said, known, language),
         *_unsaid(said, known, language),
-        *_contradictions(said),
+        *contradictions(said),
         *_comparison(report, has_prior),
     ]
     distinct: dict[tuple[object, ...], ReviewItem] = {}
@@ -137,10 +93,6 @@ def _related(one: Finding, other: Finding) -> bool:
     return is_a(one, other) or is_a(other, one)
 
 
-def _sides_meet(one: Side | None, other: Side | None) -> bool:
-    return one is None or other is None or one is other
-
-
 def _severity(finding: Finding, certainty: Certainty) -> ItemSeverity:
     weight = describe(finding).weight
     steps = (weight >= _URGENT) + (weight >= _MOST_URGENT) - (certainty is Certainty.POSSIBLE)
@@ -148,7 +100,7 @@ def _severity(finding: Finding, certainty: Certainty) -> ItemSeverity:
 
 
 def _affirmed(
-    said: Sequence[_Said],
+    said: Sequence[Said],
     known: Sequence[_Known],
     entries: Sequence[LedgerEntry],
     language: Language,
@@ -190,7 +142,7 @@ def _meeting(claim: Claim, carriers: Sequence[_Known]) -> list[_Known]:
     return [
         k
         for k in carriers
-        if _sides_meet(k.claim.side, claim.side)
+        if sides_meet(k.claim.side, claim.side)
         and (k in exact or not exact or k.claim.side is claim.side)
     ]
 
@@ -270,7 +222,7 @@ def _unsupported(
 
 
 def _denied(
-    said: Sequence[_Said], known: Sequence[_Known], language: Language
+    said: Sequence[Said], known: Sequence[_Known], language: Language
 ) -> Iterator[ReviewItem]:
     """What the report denies: agreed where the ledger denies it, missed where it has it.
 
@@ -296,7 +248,7 @@ def _denied(
             for k in known
             if not k.claim.present
             and _related(k.claim.finding, claim.finding)
-            and _sides_meet(k.claim.side, claim.side)
+            and sides_meet(k.claim.side, claim.side)
         ]
         if agreeing and not against:
             yield ReviewItem(
@@ -311,13 +263,13 @@ def _denied(
 
 def _stated(wanted: Claim, affirmed: Iterable[Claim]) -> bool:
     return any(
-        _related(claim.finding, wanted.finding) and _sides_meet(claim.side, wanted.side)
+        _related(claim.finding, wanted.finding) and sides_meet(claim.side, wanted.side)
         for claim in affirmed
     )
 
 
 def _unsaid(
-    said: Sequence[_Said], known: Sequence[_Known], language: Language
+    said: Sequence[Said], known: Sequence[_Known], language: Language
 ) -> Iterator[ReviewItem]:
     """What the ledger has and the report neither affirms nor denies.
 
@@ -344,7 +296,7 @@ def _answered(affirmed: Claim, wanted: Claim, known: Sequence[_Known]) -> bool:
         k.claim.present
         and k.claim is not wanted
         and _related(k.claim.finding, affirmed.finding)
-        and _sides_meet(k.claim.side, affirmed.side)
+        and sides_meet(k.claim.side, affirmed.side)
         for k in known
     )
 
@@ -359,68 +311,6 @@ def _missed(k: _Known, text: str | None, language: Language, reason: str) -> Rev
         evidence=_evidence([k]),
         reason=f"{reason} {k.entry.reason}".strip(),
         suggestion=state(k.entry, language),
-    )
-
-
-def _contradictions(said: Sequence[_Said]) -> Iterator[ReviewItem]:
-    """One finding affirmed in one place of the report and denied, or on the other side, elsewhere.
-
-    Sides are held against each other between findings and impression.
-    """
-    for place, one in enumerate(said):
-        for other in said[place + 1 :]:
-            if one.sentence is other.sentence:
-                continue
-            first, second = one.claim, other.claim
-            affirming, denying = (one, other) if first.present else (other, one)
-            opposed = first.polarity is not second.polarity and _denies(denying, affirming)
-            split = (
-                first.present
-                and second.present
-                and one.sentence.section is not other.sentence.section
-                and first.finding is second.finding
-                and not _sides_meet(first.side, second.side)
-                and not _on_side(said, second.finding, second.side, one.sentence.section)
-            )
-            if opposed or split:
-                yield ReviewItem(
-                    type=ItemType.CONTRADICTION,
-                    finding=affirming.claim.finding,
-                    side=affirming.claim.side,
-                    sentence=other.sentence.text,
-                    severity=ItemSeverity.HIGH,
-                    reason=f"Elsewhere the report says: {one.sentence.text}",
-                )
-
-
-def _denies(denying: _Said, affirming: _Said) -> bool:
-    """Whether one sentence denies outright what another affirms.
-
-    A denial with a reservation ("the lungs are otherwise clear", "no focal opacity") leaves room.
-    So does that of a wide finding: clear lungs beside a granuloma, a normal mediastinum beside a
-    large heart.
-    """
-    denied, affirmed = denying.claim, affirming.claim
-    outright = denied.finding is affirmed.finding or (
-        denied.finding in ancestors(affirmed.finding) and denied.finding not in _WIDE
-    )
-    return (
-        outright
-        and denied.certainty is Certainty.DEFINITE
-        and covers(denied, affirmed)
-        and not _RESERVATION.search(denying.sentence.text)
-    )
-
-
-def _on_side(
-    said: Sequence[_Said], finding: Finding, side: Side | None, section: SectionName
-) -> bool:
-    return any(
-        s.claim.present
-        and s.claim.finding is finding
-        and s.sentence.section is section
-        and _sides_meet(s.claim.side, side)
-        for s in said
     )
 
 

@@ -12,7 +12,8 @@ from findings.errors import WeightsError
 from findings.vocabulary import Language
 from models.weights import locate
 from reporting.existing_report import read_report
-from reporting.review import ItemType, review_report
+from reporting.review import review_report
+from reporting.review_items import ItemType
 
 REPORT = (
     "FINDINGS: There is a 2.5 cm nodule in the right upper lobe. No pneumothorax. The heart is "

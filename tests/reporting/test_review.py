@@ -10,7 +10,8 @@ from findings.vocabulary import Finding, Language, Polarity, Side
 from reporting.draft import SectionName
 from reporting.existing_report import read_report
 from reporting.ledger import Decision, LedgerEntry, Vote
-from reporting.review import ItemSeverity, ItemType, Review, review_report
+from reporting.review import Review, review_report
+from reporting.review_items import ItemSeverity, ItemType
 from reporting.suggestions import with_number, with_side
 
 
