@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -36,7 +36,10 @@ class _Group(BaseModel):
 
 
 class ExpertSettings(_Group):
-    """Which expert plays each role (`none` leaves a role empty), and how long it may take."""
+    """Which expert plays each role (`none` leaves a role empty), and how long it may take.
+
+    The `_labels` are label map files: what the labels of a model of others mean here.
+    """
 
     classifier: str = "embedded"
     detector: str = "embedded"
@@ -46,6 +49,8 @@ class ExpertSettings(_Group):
     measurer: str = "embedded"
     prior_comparer: str = "embedded"
     vision_language: str = "none"
+    classifier_labels: Path | None = None
+    segmenter_labels: Path | None = None
     time_limit_seconds: float = Field(default=30.0, gt=0)
 
 
@@ -62,6 +67,20 @@ class LlmSettings(_Group):
         default=5.0, gt=0, description="time for rewording one draft; the rest stays as phrased"
     )
     max_repairs: int = Field(default=2, ge=0, le=5)
+
+
+class VisionLanguageSettings(_Group):
+    """The endpoint behind the experts named `vlm`: the only ones that pixels may be sent to."""
+
+    base_url: str = ""
+    model: str = ""
+    api_key: SecretStr = SecretStr("none")
+    timeout_seconds: float = Field(default=25.0, gt=0)
+    allow_remote: bool = Field(
+        default=False, description="whether de-identified pixels may leave this machine"
+    )
+    max_sentences: int = Field(default=20, ge=1, le=50)
+    image_side: int = Field(default=1024, ge=128, le=2048)
 
 
 class RetrievalSettings(_Group):
@@ -86,6 +105,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     experts: ExpertSettings = ExpertSettings()
     llm: LlmSettings = LlmSettings()
+    vision_language: VisionLanguageSettings = VisionLanguageSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @property

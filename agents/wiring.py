@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from agents.services import Services
 from agents.settings import Settings
 from agents.similar_reports import ReportNeighbours
 from agents.state import DraftRequest
-from tools.contract import Expert, Role
+from tools.contract import EndpointOptions, Expert, ExpertOptions, Role
 
 NONE = "none"
 """The expert name that leaves a role empty."""
@@ -27,14 +28,15 @@ def wire(settings: Settings, request: DraftRequest) -> Services:
 
     limit_threads(settings.threads)
     backends, warnings = choose_backends(settings, request.aggregator, request.language)
+    experts = chosen_experts(settings)
     return Services(
         load_study=load_study,
         gate=InputGate(),
-        experts=chosen_experts(settings),
+        experts=experts,
         reporter=LedgerReporter(),
         neighbours=_neighbours(settings.index_dir, settings.cache_dir),
         backends=backends,
-        backend_warnings=warnings,
+        backend_warnings=(*warnings, *notices(experts)),
     )
 
 
@@ -44,8 +46,24 @@ def chosen_experts(settings: Settings) -> dict[Role, Expert]:
 
     names = {role: str(getattr(settings.experts, role.value)) for role in Role}
     return {
-        role: build(role, name, settings.cache_dir) for role, name in names.items() if name != NONE
+        role: build(role, name, settings.cache_dir, expert_options(settings, role))
+        for role, name in names.items()
+        if name != NONE
     }
+
+
+def expert_options(settings: Settings, role: Role) -> ExpertOptions:
+    """What the settings give the expert of a role besides its name."""
+    return ExpertOptions(
+        labels=getattr(settings.experts, f"{role.value}_labels", None),
+        endpoint=EndpointOptions(**dict(settings.vision_language)),
+    )
+
+
+def notices(experts: Mapping[Role, Expert]) -> tuple[str, ...]:
+    """What the reader of a draft must know of the experts in use, each said once."""
+    said = (expert.card.notice for expert in experts.values())
+    return tuple(dict.fromkeys(notice for notice in said if notice))
 
 
 def limit_threads(threads: int) -> None:

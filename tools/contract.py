@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+
+from pydantic import Field, SecretStr
 
 from findings.claims import Frozen
 from findings.evidence import Evidence
@@ -44,6 +46,37 @@ class ExpertCard(Frozen):
     """Roles whose evidence this expert takes where it is there, and can do without."""
     seconds: float = 0.0
     """Cost estimate: seconds per study on two CPU cores."""
+    lacks: str = ""
+    """Where it is not installed: what it lacks and how to get it, in one or two sentences."""
+    notice: str = ""
+    """What whoever uses it must know, for example that pixels leave this machine."""
+
+
+class EndpointOptions(Frozen):
+    """A vision-language model behind an OpenAI-compatible endpoint."""
+
+    base_url: str = ""
+    """Up to and including `/v1`; empty: none is configured."""
+    model: str = ""
+    api_key: SecretStr = SecretStr("none")
+    timeout_seconds: float = Field(default=25.0, gt=0)
+    """For one study, every try together."""
+    allow_remote: bool = False
+    """Whether de-identified pixels may be sent to another machine."""
+    max_sentences: int = Field(default=20, ge=1, le=50)
+    image_side: int = Field(default=1024, ge=128, le=2048)
+    """Longest side, in pixels, of the picture that is sent."""
+
+
+class ExpertOptions(Frozen):
+    """What a configured expert is given besides its name."""
+
+    labels: Path | None = None
+    """A label map (TOML or JSON): what a model's own labels mean here."""
+    endpoint: EndpointOptions = EndpointOptions()
+
+
+NO_OPTIONS: Final = ExpertOptions()
 
 
 @dataclass(frozen=True)
@@ -71,6 +104,14 @@ class Expert(Protocol):
 
     def run(self, study: Study, context: ExpertContext) -> tuple[Evidence, ...]:
         """Look at the study's frontal image. Raises `ExpertError`."""
+        ...
+
+
+class FamilyFactory(Protocol):
+    """Builds any expert of a family whose members share a prefix of their names."""
+
+    def __call__(self, role: Role, name: str, cache: Path, options: ExpertOptions) -> Expert:
+        """Make the expert of that name without loading weights. Raises `SettingsError`."""
         ...
 
 

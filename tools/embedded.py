@@ -82,9 +82,10 @@ class EmbeddedExpert(ABC):
         """Look at the study's frontal image. Raises `ExpertError`."""
         role = self.card.role.value.replace("_", " ")
         if not self.installed():
+            lacks = self.card.lacks or "'readingroom doctor' says which experts there are."
             raise ExpertError(
                 f"The {role} '{self.card.name}' is not installed, so the draft has no evidence "
-                "of it. 'readingroom doctor' says which experts there are."
+                f"of it. {lacks}"
             )
         try:
             return tuple(self.look(study, context))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from findings.claims import Frozen
-from findings.errors import IndexUnavailableError, WeightsError
+from findings.errors import IndexUnavailableError, UserInputError, WeightsError
 
 if TYPE_CHECKING:
     from agents.settings import Settings
@@ -109,48 +109,66 @@ def _weights(cache: Path) -> tuple[Check, ...]:
     from models.weights import ArtefactState, status
 
     checks: list[Check] = []
+    offered: list[str] = []
     for one in status(cache, verify=True):
         artefact = one.artefact
         digest = f", sha256 {one.sha256[:12]}" if one.sha256 else ""
         found = f"{one.state.value}{digest}, {artefact.licence}"
         if one.state is ArtefactState.PRESENT:
             checks.append(Check(subject=f"weights {artefact.name}", grade=Grade.GOOD, found=found))
-            continue
+        elif artefact.offered and one.state is ArtefactState.ABSENT:
+            offered.append(artefact.name)
+        else:
+            checks.append(
+                Check(
+                    subject=f"weights {artefact.name}",
+                    grade=Grade.BROKEN if artefact.required else Grade.LACKING,
+                    found=found,
+                    advice=one.advice,
+                )
+            )
+    if offered:
         checks.append(
             Check(
-                subject=f"weights {artefact.name}",
-                grade=Grade.BROKEN if artefact.required else Grade.LACKING,
-                found=found,
-                advice=one.advice,
+                subject="networks of others, on offer",
+                grade=Grade.GOOD,
+                found=f"not pulled: {', '.join(offered)}",
             )
         )
     return tuple(checks)
 
 
 def _experts(settings: Settings) -> tuple[Check, ...]:
+    from agents.wiring import NONE, expert_options
     from tools.contract import Role
     from tools.registry import build
 
     checks: list[Check] = []
     for role in Role:
         name: str = getattr(settings.experts, role.value)
-        if name == "none":
+        subject = f"expert {role.value}"
+        if name == NONE:
+            checks.append(Check(subject=subject, grade=Grade.GOOD, found="left out by setting"))
+            continue
+        try:
+            expert = build(role, name, settings.cache_dir, expert_options(settings, role))
+        except UserInputError as error:
             checks.append(
-                Check(subject=f"expert {role.value}", grade=Grade.GOOD, found="left out by setting")
+                Check(subject=subject, grade=Grade.BROKEN, found="wrong setting", advice=str(error))
             )
             continue
-        expert = build(role, name, settings.cache_dir)
         card = expert.card
         if expert.installed():
             found = f"{card.name} {card.version}, {card.licence}"
-            checks.append(Check(subject=f"expert {role.value}", grade=Grade.GOOD, found=found))
+            checks.append(Check(subject=subject, grade=Grade.GOOD, found=found, advice=card.notice))
         else:
+            advice = "The draft goes on without it and says so."
             checks.append(
                 Check(
-                    subject=f"expert {role.value}",
+                    subject=subject,
                     grade=Grade.LACKING,
                     found="not installed",
-                    advice="The draft goes on without it and says so.",
+                    advice=f"{card.lacks} {advice}".strip(),
                 )
             )
     return tuple(checks)

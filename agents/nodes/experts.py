@@ -37,7 +37,8 @@ def experts(state: DraftState, runtime: Run) -> DraftState:
     notes: dict[str, ExpertOutput] = {}
     for role, chosen in roles.items():
         if role.value not in answered and not chosen.installed():
-            notes[role.value] = _without(chosen, "not_installed", "Its weights are not here.")
+            lacks = chosen.card.lacks or "Its weights are not here."
+            notes[role.value] = _without(chosen, "not_installed", lacks)
     left = None
     while left != len(notes):  # one that cannot run may keep others from running
         left = len(notes)

@@ -106,6 +106,13 @@ class HubModel:
         return self.folder
 
 
+def pulled(cache: Path) -> tuple[HubReceipt, ...]:
+    """What was pulled of the hub and is whole, by name."""
+    folders = sorted((cache / "models" / "hub").glob("[!.]*"))
+    found = (HubModel(folder.name, folder, local=False).receipt() for folder in folders)
+    return tuple(receipt for receipt in found if receipt is not None)
+
+
 def unusable(folder: Path) -> str:
     """Why a folder is no model that may be loaded; empty where it is one."""
     if not (folder / "config.json").is_file():
@@ -129,7 +136,7 @@ def ask(model: HubModel) -> HubOffer:
     try:
         info = HfApi().model_info(
             model.name.removeprefix(PREFIX),
-            revision=first.revision if first else None,
+            revision=(first.revision or None) if first else None,
             files_metadata=True,
         )
     except Exception as error:  # the client raises errors of several libraries

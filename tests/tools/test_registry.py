@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -14,9 +15,17 @@ import pytest
 
 from findings.errors import ExpertError, SettingsError
 from imaging.study import Study
-from tools.contract import Expert, ExpertCard, ExpertContext, Role
+from tools.contract import Expert, ExpertCard, ExpertContext, ExpertOptions, Role
 from tools.embedded import Once
-from tools.registry import BUILT_IN, EMBEDDED, PLUGIN_GROUP, Registry, build, names
+from tools.registry import (
+    BUILT_IN,
+    EMBEDDED,
+    PLUGIN_GROUP,
+    Family,
+    Registry,
+    build,
+    names,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY_PLACES = (Role.DETECTOR, Role.CLUES, Role.CRUDE_REPORT, Role.VISION_LANGUAGE)
@@ -47,7 +56,7 @@ class PluggedClassifier:
 def plugged(*targets: tuple[str, str]) -> Registry:
     """A registry that finds these (name, module:attribute) plug-ins."""
     points = [EntryPoint(name=name, value=value, group=PLUGIN_GROUP) for name, value in targets]
-    return Registry(plugins=lambda: points)
+    return Registry(plugins=lambda: points, families=())
 
 
 @pytest.fixture
@@ -119,6 +128,33 @@ def test_a_plug_in_is_found_by_role_and_name(plugin_module: str, cache: Path) ->
     assert registry.build(Role.CLASSIFIER, "plugged", cache).card.name == "plugged"
     own = registry.build(Role.CLASSIFIER, EMBEDDED, cache)
     assert type(own).__name__ == "ClassifierExpert", "a plug-in must not replace a built-in expert"
+
+
+def test_a_family_builds_every_name_with_its_prefix(cache: Path) -> None:
+    family = Family(
+        role=Role.CLASSIFIER, prefix="mine:", factory="family_experts:make", pattern="mine:WHAT"
+    )
+    asked: list[tuple[object, ...]] = []
+
+    def make(*what: object) -> PluggedClassifier:
+        asked.append(what)
+        return PluggedClassifier(cache)
+
+    module = types.ModuleType("family_experts")
+    module.make = make  # type: ignore[attr-defined]
+    registry = Registry(plugins=tuple, families=(family,))
+    options = ExpertOptions(labels=cache / "map.toml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "family_experts", module)
+        one = registry.build(Role.CLASSIFIER, "mine:one", cache, options)
+        assert registry.build(Role.CLASSIFIER, "mine:one", cache, options) is one
+        assert registry.build(Role.CLASSIFIER, "mine:one", cache) is not one
+    assert asked[0] == (Role.CLASSIFIER, "mine:one", cache, options)
+    assert registry.patterns(Role.CLASSIFIER) == ("mine:WHAT",)
+    with pytest.raises(SettingsError, match="mine:WHAT"):
+        registry.build(Role.CLASSIFIER, "other", cache)
+    with pytest.raises(SettingsError, match="no detector"):
+        registry.build(Role.DETECTOR, "mine:one", cache)
 
 
 @pytest.mark.parametrize("target", ["no_such_module:Expert", "tools.registry:NoSuchExpert"])
