@@ -12,7 +12,8 @@ ReadingRoomError
 │   └── BackendError          a language-model back end cannot be reached or answered badly
 ├── ExpertError               one expert failed; the draft goes on without   (noted in the draft)
 │   └── ExpertTimeoutError    ... because it ran past its time limit
-└── EvidenceRuleError         a text says what its evidence does not carry   exit 6
+├── EvidenceRuleError         a text says what its evidence does not carry   exit 6
+└── TrainingInterruptedError  a training run was stopped, and is saved       exit 130
 
 Every message is one or two plain sentences: what happened, what it means, what to do. Messages
 never carry patient data (names, identifiers, dates, report text).
@@ -89,3 +90,9 @@ class EvidenceRuleError(ReadingRoomError):
     """A text asserts what its evidence does not carry and could not be repaired."""
 
     exit_code = 6
+
+
+class TrainingInterruptedError(ReadingRoomError):
+    """A training run was stopped by a signal; it is saved and can be resumed."""
+
+    exit_code = 130

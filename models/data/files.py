@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from models.data.records import Split
@@ -32,12 +33,18 @@ def replace_array(path: Path, array: NDArray[Any]) -> None:
 def cached(
     folder: Path | None, name: str, build: Callable[[], NDArray[Element]]
 ) -> NDArray[Element]:
-    """Take the array ``name`` from ``folder``, or build it and leave it there for the next time."""
+    """Take the array ``name`` from ``folder``, or build it and leave it there for the next time.
+
+    One process builds it; others that want it at the same time wait.
+    """
     if folder is None:
         return build()
     path = folder / f"{name}.npy"
     if not path.is_file():
-        replace_array(path, build())
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                replace_array(path, build())
     array: NDArray[Element] = np.load(path, allow_pickle=False)
     return array
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from findings.errors import SettingsError
 from models.data.augmentation import AugmentationSettings
+from models.training.catalogue import PRESETS as PRESETS
+from models.training.catalogue import preset_path, read_table
 from models.training.roles import Role
-
-PRESETS = Path(__file__).parents[1] / "presets"
 
 
 class PresetSettings(BaseModel):
@@ -36,8 +34,17 @@ class LoopSettings(PresetSettings):
     patience: int = Field(gt=0, description="validations without improvement before stopping")
     seed: int = 0
     threads: int = Field(default=2, gt=0)
-    autocast: Literal["off", "auto"] = Field(
-        default="off", description="auto: bfloat16 where the processor computes it natively"
+    autocast: Literal["off", "gpu", "auto"] = Field(
+        default="gpu",
+        description="half precision on GPUs; auto: also where the processor has bfloat16 natively",
+    )
+    optimiser: Literal["adamw", "adam"] = "adamw"
+    accumulate: int = Field(default=1, gt=0, description="batches to a step, in each process")
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0, description="longest time between checkpoints"
+    )
+    report_every: int = Field(
+        default=20, gt=0, description="steps to a line of progress where there is no terminal"
     )
 
 
@@ -58,13 +65,10 @@ def read_preset(kind: type[Described], role: Role, name: str) -> Described:
     Raises:
         SettingsError: no such preset, or a setting in it is not usable.
     """
-    path = Path(name) if name.endswith(".toml") else PRESETS / f"{role}-{name}.toml"
-    if not path.is_file():
-        known = sorted(found.stem.split("-", 1)[1] for found in PRESETS.glob(f"{role}-*.toml"))
-        raise SettingsError(f"there is no preset {name!r} for {role}: use one of {known}")
+    path = preset_path(role, name)
     try:
-        preset = kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        preset = kind.model_validate(read_table(path))
+    except ValidationError as error:
         raise SettingsError(f"the preset {path.name} cannot be used: {error}") from error
     if preset.role is not role:
         raise SettingsError(f"the preset {path.name} is for {preset.role}, not for {role}")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+CACHE = "cache"
+"""Folder of decoded images within a run's."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
@@ -34,6 +37,11 @@ class TrainingRequest:
         Raises:
             WeightsError: they cannot be fetched or are not the published ones.
         """
+        from filelock import FileLock
+
         from models.imagenet import read_imagenet_weights
 
-        return read_imagenet_weights(self.cache, self.source)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        # The processes of a run would otherwise fetch them at the same time.
+        with FileLock(self.cache / ".imagenet.lock"):
+            return read_imagenet_weights(self.cache, self.source)
