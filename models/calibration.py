@@ -117,8 +117,9 @@ def choose_operating_points(
     candidates = [float(v) for v in np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [1.0]])]
     points = [_point(probability, truth, threshold) for threshold in candidates]
     balanced = max(points, key=lambda point: point.sensitivity + point.specificity)
+    # Where the balanced point is sensitive enough itself, no higher threshold takes its place.
     sensitive = max(
-        (point for point in points if point.sensitivity >= 0.9),
+        (p for p in points if p.sensitivity >= 0.9 and p.threshold <= balanced.threshold),
         key=lambda point: point.threshold,
     )
     specific = [p for p in points if p.specificity >= 0.97 and p.sensitivity > 0]

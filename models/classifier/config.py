@@ -20,6 +20,7 @@ class MemberConfig(_Frozen):
 
     size: int = Field(description="side of the square that the network sees")
     views: tuple[View, ...] = Field(min_length=1, description="its logit is their mean")
+    image_size: int | None = Field(default=None, description="side it is first reduced to")
 
 
 class FindingConfig(_Frozen):
@@ -27,7 +28,7 @@ class FindingConfig(_Frozen):
 
     calibration: PlattScale
     operating_points: OperatingPoints
-    conformal: ConformalRule | None = None
+    conformal: ConformalRule
 
 
 class ClassifierConfig(NetworkConfig):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.data.augmentation import box_grids, sample
 
@@ -27,32 +29,51 @@ def widen(boxes: Tensor, margin: float) -> Tensor:
     return (boxes + torch.cat([-across, -down, across, down], dim=1)).clamp(0.0, 1.0)
 
 
+class Look(Protocol):
+    """How one network is shown an image."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square that it sees."""
+
+    @property
+    def image_size(self) -> int | None:
+        """Side to which the image is reduced before it is cut; None: it is not."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The parts it sees; its logit is their mean."""
+
+
 def view_logits(
-    network: nn.Module,
-    images: Tensor,
-    lungs: Tensor,
-    views: tuple[View, ...],
-    size: int,
-    margin: float,
+    network: nn.Module, images: Tensor, lungs: Tensor, look: Look, margin: float
 ) -> Tensor:
     """Mean logits over the views, each also mirrored; see :func:`shown_views`."""
-    batch = shown_views(images, lungs, views, size, margin)
+    batch = shown_views(images, lungs, look, margin)
     logits: Tensor = network(batch)
-    return logits.view(2 * len(views), len(images), -1).mean(dim=0)
+    return logits.view(2 * len(look.views), len(images), -1).mean(dim=0)
 
 
-def shown_views(
-    images: Tensor, lungs: Tensor, views: tuple[View, ...], size: int, margin: float
-) -> Tensor:
+def reduced(images: Tensor, side: int | None) -> Tensor:
+    """Images ``(batch, 1, height, width)`` no larger than ``side``, reduced without aliasing."""
+    if side is None or images.shape[-1] <= side:
+        return images
+    return functional.interpolate(
+        images, size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+def shown_views(images: Tensor, lungs: Tensor, look: Look, margin: float) -> Tensor:
     """Every view of every image, then its mirror: ``(2 * views * batch, 1, size, size)``.
 
     ``images`` is ``(batch, 1, height, width)`` in [0, 1]; ``lungs`` are the boxes around the
     lungs, ``(batch, 4)`` in shares of the image, the whole image where they were not found.
     """
+    images = reduced(images, look.image_size)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand_as(lungs)
     shown = []
-    for view in views:
+    for view in look.views:
         boxes = widen(lungs, margin) if view is View.LUNGS else whole
-        cut = sample(images, box_grids(boxes, size))
+        cut = sample(images, box_grids(boxes, look.size))
         shown += [cut, cut.flip(-1)]
     return torch.cat(shown).contiguous(memory_format=torch.channels_last)

@@ -80,11 +80,11 @@ class FindingClassifier:
             StudyError: the array is not such an image.
         """
         square = to_square(display, self.config.cache_size)[None, None]
-        size = self.config.members[0].size
+        whole = self.config.members[0].model_copy(update={"views": (View.WHOLE,)})
         network = self._members[0]
         assert isinstance(network, FindingNetwork)
         with torch.inference_mode():
-            shown = shown_views(square, torch.zeros(1, 4), (View.WHOLE,), size, 0.0)[:1]
+            shown = shown_views(square, torch.zeros(1, 4), whole, 0.0)[:1]
             found: NDArray[np.float32] = network.features(shown)[0].float().numpy()
         return found
 
@@ -109,9 +109,7 @@ class FindingClassifier:
         with torch.inference_mode():
             logits = torch.stack(
                 [
-                    view_logits(
-                        network, square, lungs, member.views, member.size, self.config.box_margin
-                    )
+                    view_logits(network, square, lungs, member, self.config.box_margin)
                     for network, member in zip(self._members, self.config.members, strict=True)
                 ]
             )
@@ -124,7 +122,7 @@ class FindingClassifier:
             },
             logit={finding: float(value) for finding, value in zip(findings, values, strict=True)},
             operating_points={name: fitted.operating_points for name, fitted in findings.items()},
-            conformal={n: f.conformal for n, f in findings.items() if f.conformal is not None},
+            conformal={name: fitted.conformal for name, fitted in findings.items()},
             seconds=time.perf_counter() - started,
         )
 

@@ -13,6 +13,9 @@ class MemberSettings(PresetSettings):
 
     size: int = Field(gt=0, multiple_of=32)
     whole_image_share: float = Field(ge=0, le=1, description="share of images left uncut")
+    image_size: int | None = Field(
+        default=None, gt=0, description="side to which images are reduced first; null: not at all"
+    )
     steps: int | None = Field(default=None, gt=0, description="in place of the loop's")
     seed: int = 0
 

@@ -68,7 +68,7 @@ def pooled_features(
     def one(row: int) -> NDArray[np.float32]:
         image = torch.from_numpy(arrays.images[row]).float().div(255)[None, None]
         lungs = torch.from_numpy(arrays.boxes[row])[None]
-        views = shown_views(image, lungs, member.views, member.size, margin)
+        views = shown_views(image, lungs, member, margin)
         with torch.inference_mode():
             pooled: Tensor = network.head.pool(network.features(views))
         return pooled.float().numpy()
@@ -113,7 +113,7 @@ def tuberculosis_rows(arrays: FindingArrays, split: Split) -> NDArray[np.int64]:
         StudyError: none, or none of one of the two readings.
     """
     rows = arrays.of(split, *SOURCES)
-    rows = rows[arrays.known[rows, COLUMN]]
+    rows = np.flatnonzero(np.isin(np.arange(len(arrays.sources)), rows) & arrays.known[:, COLUMN])
     if len(set(arrays.labels[rows, COLUMN])) != 2:
         raise StudyError(
             f"the {split} rows of the folder tb/ do not hold films with and without tuberculosis, "

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.classifier.cropping import view_logits, widen
+from models.classifier.cropping import reduced, view_logits, widen
 from models.classifier.network import FindingNetwork
 from models.classifier.preset import ClassifierSettings, MemberSettings
 from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
@@ -71,6 +71,7 @@ class ClassifierTask:
         """Loss of a random batch, with mixup where the preset asks for it."""
         indices = self._draw(random)
         images = torch.from_numpy(self._arrays.images[indices]).float().div(255)[:, None]
+        images = reduced(images, self._member.image_size)
         boxes = widen(torch.from_numpy(self._arrays.boxes[indices]), self._preset.box_margin)
         whole = torch.from_numpy(random.random(len(indices)) < self._member.whole_image_share)
         boxes = torch.where(whole[:, None], torch.tensor(WHOLE_IMAGE), boxes)
@@ -125,6 +126,6 @@ def member_logits(
         images = torch.from_numpy(arrays.images[part]).float().div(255)[:, None]
         lungs = torch.from_numpy(arrays.boxes[part])
         with torch.inference_mode():
-            logits = view_logits(network, images, lungs, member.views, member.size, box_margin)
+            logits = view_logits(network, images, lungs, member, box_margin)
         found.append(logits.double().numpy())
     return np.concatenate(found)

@@ -111,7 +111,8 @@ def finish_classifier(
         cache_size=settings.cache_size,
         box_margin=settings.box_margin,
         members=tuple(
-            MemberConfig(size=member.size, views=member.views) for member in settings.members
+            MemberConfig(size=member.size, views=member.views, image_size=member.image_size)
+            for member in settings.members
         ),
         findings=fit_findings(mean, arrays, rows),
         validation=validation_figures(mean, arrays, rows),

@@ -14,7 +14,7 @@ from models.classifier.inference import FindingClassifier
 from models.data.anatomy_cache import read_mask, resize_mask
 from models.data.anatomy_sources import read_anatomy
 from models.data.finding_sources import NIH_COLUMNS, read_nih
-from models.data.records import MaskKind, Split
+from models.data.records import Split
 from models.metrics import area_under_curve, dice
 from models.preprocessing import read_display
 from models.segmenter.inference import AnatomySegmenter, Structure
@@ -43,10 +43,12 @@ def _phantom(height: int, width: int) -> np.ndarray:
 def test_any_size_gives_masks_of_that_size(segmenter, classifier, shape) -> None:
     display = _phantom(*shape)
     found = segmenter.segment(display)
-    assert all(found.masks[s].shape == shape and found.masks[s].dtype == bool for s in Structure)
-    assert all(0 <= found.quality[s] <= 1 for s in Structure)
+    assert set(found.masks) == set(found.quality) == set(segmenter.config.structures)
+    assert all(mask.shape == shape and mask.dtype == bool for mask in found.masks.values())
+    assert all(0 <= quality <= 1 for quality in found.quality.values())
     output = classifier.classify(display, found.lung_box())
-    assert set(output.probability) == {Finding(name) for name in NIH_COLUMNS}
+    judged = {*(Finding(name) for name in NIH_COLUMNS), Finding.TUBERCULOSIS}
+    assert set(output.probability) == set(output.conformal) == judged
     assert all(0 < p < 1 for p in output.probability.values())
 
 
@@ -85,7 +87,7 @@ def test_the_same_image_gives_the_same_answer_from_any_thread(segmenter, classif
         judged = list(pool.map(classifier.classify, [display] * 4))
     for other in others:
         assert other.quality == first.quality
-        assert all(np.array_equal(other.masks[s], first.masks[s]) for s in Structure)
+        assert all(np.array_equal(other.masks[s], first.masks[s]) for s in first.masks)
     assert all(output.probability == judged[0].probability for output in judged)
 
 
@@ -98,14 +100,15 @@ def test_operating_points_are_ordered(classifier) -> None:
 
 def test_outlines_on_jsrt_validation_films(segmenter, shared_data: Path) -> None:
     films = [r for r in read_anatomy(shared_data, ("jsrt",)) if r.split is Split.VAL][:8]
-    scores: dict[Structure, list[float]] = {structure: [] for structure in Structure}
+    scores: dict[Structure, list[float]] = {}
     for film in films:
         display = read_display(film.image)
         found = segmenter.segment(display)
         height, width = display.shape
-        for structure in Structure:
-            drawn = resize_mask(read_mask(film.masks[MaskKind(structure.value)]), (height, width))
-            scores[structure].append(dice(found.masks[structure], drawn))
+        for kind, path in film.masks.items():
+            structure = Structure(kind.value)
+            drawn = resize_mask(read_mask(path), (height, width))
+            scores.setdefault(structure, []).append(dice(found.masks[structure], drawn))
         assert found.lung_box() is not None
     mean = {structure: float(np.mean(values)) for structure, values in scores.items()}
     assert (mean[Structure.LEFT_LUNG] + mean[Structure.RIGHT_LUNG]) / 2 >= 0.97

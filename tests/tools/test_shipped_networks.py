@@ -11,6 +11,7 @@ from PIL import Image
 
 from findings.evidence import Classification, Evidence, MeasurementEvidence, RegionMask
 from findings.regions import CLALA_REGIONS, Region
+from findings.vocabulary import Finding
 from imaging.loading import load_study
 from imaging.thoracic_measurements import CARDIOTHORACIC_RATIO, measure_thorax
 from tools.contract import Expert, ExpertContext, Role
@@ -79,11 +80,14 @@ def test_threads_share_one_segmenter_and_agree(shared_data: Path, cache: Path) -
     assert len(answers) == 3 and answers[0] == answers[1] == answers[2]
 
 
-def test_the_classifier_judges_fourteen_findings(shared_data: Path, cache: Path) -> None:
+def test_the_classifier_judges_fourteen_findings_and_tuberculosis(
+    shared_data: Path, cache: Path
+) -> None:
     classifier = embedded(Role.CLASSIFIER, cache)
     study = load_study(shared_data / "jsrt" / "images" / f"{FILMS[0]}.jpg")
     judged = classifier.run(study, ExpertContext())
-    assert len(judged) == 14
+    assert len(judged) == 15 and judged[-1].finding is Finding.TUBERCULOSIS
     for item in judged:
         assert isinstance(item, Classification)
         assert item.sensitive_threshold <= item.threshold <= item.confident_threshold
+        assert item.plausible is not None and item.coverage == 0.9
