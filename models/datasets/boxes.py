@@ -8,11 +8,10 @@ from models.datasets.tables import number
 
 def corners(x0: str, y0: str, x1: str, y1: str) -> Box | None:
     """The box of two corners; None where a cell is no number or the box has no extent."""
-    values = [number(cell) for cell in (x0, y0, x1, y1)]
-    left, top, right, bottom = values
+    left, top, right, bottom = (number(cell) for cell in (x0, y0, x1, y1))
     if left is None or top is None or right is None or bottom is None:
         return None
-    return (left, top, right, bottom) if left < right and top < bottom else None
+    return _with_extent(left, top, right, bottom)
 
 
 def corner_and_size(x: str, y: str, width: str, height: str) -> Box | None:
@@ -20,4 +19,8 @@ def corner_and_size(x: str, y: str, width: str, height: str) -> Box | None:
     left, top, across, down = (number(cell) for cell in (x, y, width, height))
     if left is None or top is None or across is None or down is None:
         return None
-    return (left, top, left + across, top + down) if across > 0 and down > 0 else None
+    return _with_extent(left, top, left + across, top + down)
+
+
+def _with_extent(left: float, top: float, right: float, bottom: float) -> Box | None:
+    return (left, top, right, bottom) if left < right and top < bottom else None

@@ -18,7 +18,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.labels import state_of
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import columns_of, find_table, inside, read_table
+from models.datasets.tables import find_table, inside, missing_columns, read_table
 from models.datasets.views import view_of
 
 CHEXPERT_LABELS: Final = tuple(
@@ -53,11 +53,11 @@ class CheXpert(DatasetReader):
         tables = [table for _, table in _tables(folder)]
         if not tables:
             return ("there is no table train.csv, valid.csv or test.csv",)
+        wanted = ("Path", "Frontal/Lateral", "Lung Opacity")
         return tuple(
-            f"{table.name} lacks the column '{name}'"
+            fault
             for table in tables
-            for name in ("Path", "Frontal/Lateral", "Lung Opacity")
-            if name not in columns_of(table) and not (table.stem == "test" and name != "Path")
+            for fault in missing_columns(table, wanted[:1] if table.stem == "test" else wanted)
         )
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:

@@ -11,7 +11,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.labels import closed
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import columns_of, find_table, inside, read_table
+from models.datasets.tables import find_table, inside, missing_columns, read_table
 from models.datasets.views import view_of
 
 _TABLE: Final = "metadata.csv"
@@ -46,8 +46,7 @@ class CovidCollection(DatasetReader):
         table = find_table(folder, _TABLE)
         if table is None:
             return (f"there is no table {_TABLE}",)
-        lacking = set(_COLUMNS) - set(columns_of(table))
-        return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

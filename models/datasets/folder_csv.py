@@ -16,7 +16,14 @@ from models.datasets.dataset import DatasetCard, DatasetReader, Mark
 from models.datasets.labels import state_of, stronger
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import FindingBox, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import columns_of, files_by_name, find_table, inside, read_table
+from models.datasets.tables import (
+    columns_of,
+    files_by_name,
+    find_table,
+    inside,
+    missing_columns,
+    read_table,
+)
 from models.datasets.views import view_of
 
 _TABLE: Final = "labels.csv"
@@ -54,9 +61,7 @@ class FolderWithTable(DatasetReader):
         table = find_table(folder, _TABLE)
         if table is None:
             return (f"there is no table {_TABLE}",)
-        if "image" not in columns_of(table):
-            return (f"{_TABLE} lacks the column 'image'",)
-        return ()
+        return missing_columns(table, ("image",))
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

@@ -13,7 +13,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.imagenome import read_scene_graph
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import columns_of, find_table, inside, read_table, read_text
+from models.datasets.tables import find_table, inside, missing_columns, read_table, read_text
 from models.datasets.views import view_of
 
 _VERSIONS: Final = ("mimic-cxr-2.1.0", "mimic-cxr-2.0.0")
@@ -64,8 +64,7 @@ class MimicCxrJpg(DatasetReader):
         table = find_table(folder, *_METADATA)
         if table is None:
             return ("there is no table mimic-cxr-2.0.0-metadata.csv (or .csv.gz)",)
-        lacking = set(_COLUMNS) - set(columns_of(table))
-        return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

@@ -16,10 +16,17 @@ from models.datasets.boxes import corner_and_size
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import files_by_name, find_table, listed_names, read_table
+from models.datasets.tables import (
+    files_by_name,
+    find_table,
+    listed_names,
+    missing_columns,
+    read_table,
+)
 from models.datasets.views import view_of
 
 _TABLES: Final = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
+_COLUMNS: Final = ("Image Index", "Finding Labels", "Patient ID", "View Position")
 _BOXES: Final = "BBox_List_2017.csv"
 _LISTS: Final = {Split.TRAIN: "train_val_list.txt", Split.TEST: "test_list.txt"}
 _FRAME: Final = (1024, 1024)
@@ -48,7 +55,10 @@ class NihChestXray14(DatasetReader):
 
     def missing(self, folder: Path) -> tuple[str, ...]:
         """See `DatasetReader`."""
-        return () if find_table(folder, *_TABLES) else ("there is no table Data_Entry_2017.csv",)
+        table = find_table(folder, *_TABLES)
+        if table is None:
+            return ("there is no table Data_Entry_2017.csv",)
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
@@ -57,8 +67,7 @@ class NihChestXray14(DatasetReader):
         images = files_by_name(folder, (".png", ".jpg", ".jpeg"), notes)
         boxes = _read_boxes(folder, notes)
         splits = _read_splits(folder)
-        columns = ("Image Index", "Finding Labels", "Patient ID", "View Position")
-        for row in read_table(table, columns, notes):
+        for row in read_table(table, _COLUMNS, notes):
             name = row["Image Index"]
             labels, unmapped = _labels(row["Finding Labels"])
             for word in unmapped:

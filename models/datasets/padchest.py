@@ -19,7 +19,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.labels import closed
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import columns_of, files_by_name, find_table, read_table
+from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
 from models.datasets.views import view_of
 
 _TABLE: Final = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
@@ -70,8 +70,7 @@ class PadChest(DatasetReader):
         table = find_table(folder, _TABLE)
         if table is None:
             return (f"there is no table {_TABLE}",)
-        lacking = set(_COLUMNS) - set(columns_of(table))
-        return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

@@ -39,14 +39,16 @@ def image_size(path: Path) -> tuple[int, int]:
     if path.suffix.lower() == _RAW_SUFFIX:
         return _RAW_SIDE, _RAW_SIDE
     from PIL import Image
-    from pydicom import dcmread
 
+    from imaging.dicom_header import is_dicom, read_header
+
+    limits = LoadLimits()
     try:
         with path.open("rb") as file:
-            start = file.read(132)
-        if start[128:] == b"DICM":
-            header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
-            return int(header.Columns), int(header.Rows)
+            if is_dicom(file.read(132)):
+                file.seek(0)
+                pixels = read_header(file.read(limits.max_file_bytes), limits)[0].pixels
+                return pixels.columns, pixels.rows
         with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as opened:
             return opened.size
     # Parsers of untrusted bytes fail in many ways; each of them means a damaged file.

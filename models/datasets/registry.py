@@ -85,8 +85,8 @@ def open_dataset(folder: Path, kind: str | None = None, splits: Path | None = No
 
 def _nearest(folder: Path) -> str:
     """Which readers found their table in the folder, and what that table lacks."""
-    lacking = {name: reader.missing(folder) for name, reader in readers().items()}
-    near = [f"{name}: {'; '.join(m)}" for name, m in lacking.items() if "lacks" in m[0]]
+    faults = {name: reader.missing(folder) for name, reader in readers().items()}
+    near = [f"{name}: {'; '.join(f)}" for name, f in faults.items() if "there is n" not in f[0]]
     return f" Nearest is {' or '.join(near)}." if near else ""
 
 

@@ -13,7 +13,7 @@ from models.datasets.boxes import corner_and_size
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import columns_of, files_by_name, find_table, read_table
+from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
 from models.datasets.views import view_of
 
 _TABLE: Final = "stage_2_train_labels.csv"
@@ -50,8 +50,7 @@ class RsnaPneumonia(DatasetReader):
         table = find_table(folder, _TABLE)
         if table is None:
             return (f"there is no table {_TABLE}",)
-        lacking = set(_COLUMNS) - set(columns_of(table))
-        return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

@@ -12,7 +12,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes
 from models.datasets.outlines import RunLengthOutline
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import columns_of, files_by_name, find_table, read_table
+from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
 
 _TABLES: Final = ("stage_2_train.csv", "train-rle.csv", "siim-pneumothorax-train-rle.csv")
 _COLUMNS: Final = ("ImageId", "EncodedPixels")
@@ -45,8 +45,7 @@ class SiimPneumothorax(DatasetReader):
         table = find_table(folder, *_TABLES)
         if table is None:
             return (f"there is no table {' or '.join(_TABLES)}",)
-        lacking = set(_COLUMNS) - set(columns_of(table))
-        return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+        return missing_columns(table, _COLUMNS)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""

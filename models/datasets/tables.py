@@ -10,6 +10,8 @@ import csv
 import gzip
 import io
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -27,12 +29,21 @@ DEEPEST_FOLDER: Final = 6
 
 Row = Mapping[str, str]
 
+_DAMAGED_TABLE: Final = (
+    UnicodeDecodeError,
+    csv.Error,
+    OSError,
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
 
 def find_table(folder: Path, *names: str) -> Path | None:
-    """The first of `names` (relative to the folder) that is there, gzipped or not."""
+    """The first of `names` (relative to the folder) that is there: plain, gzipped or zipped."""
     for name in names:
-        for candidate in (folder / name, folder / f"{name}.gz"):
-            if candidate.is_file():
+        for ending in ("", ".gz", ".zip"):
+            if (candidate := folder / f"{name}{ending}").is_file():
                 return candidate
     return None
 
@@ -47,8 +58,21 @@ def columns_of(table: Path) -> tuple[str, ...]:
         return _header(csv.reader(_bounded_lines(stream, table)), table)
 
 
+def missing_columns(table: Path, required: Sequence[str]) -> tuple[str, ...]:
+    """What keeps a table from being the one looked for, in words; empty: nothing."""
+    try:
+        columns = columns_of(table)
+    except UserInputError as error:
+        return (str(error).rstrip("."),)
+    lacking = [repr(name) for name in required if name not in columns]
+    if not lacking:
+        return ()
+    word = "column" if len(lacking) == 1 else "columns"
+    return (f"{table.name} lacks the {word} {', '.join(lacking)}",)
+
+
 def read_table(table: Path, required: Sequence[str], notes: Notes) -> Iterator[Row]:
-    """The rows of a CSV table (.csv or .csv.gz, UTF-8), cells stripped of blanks around them.
+    """The rows of a CSV table in UTF-8 (.csv, .csv.gz, .csv.zip), blanks around cells cut off.
 
     A row too short to hold every required column is noted and passed over; other cells that are
     missing are blank.
@@ -145,7 +169,7 @@ def listed_names(path: Path) -> frozenset[str]:
     with _opened(path) as stream:
         try:
             return frozenset(line.strip() for line in _bounded_lines(stream, path) if line.strip())
-        except (UnicodeDecodeError, OSError, EOFError) as error:
+        except _DAMAGED_TABLE as error:
             raise _unreadable(path, error) from error
 
 
@@ -174,10 +198,23 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
 def _opened(table: Path) -> IO[str]:
     try:
         # The caller closes it: the wrapper below owns it.
-        raw = gzip.open(table, "rb") if table.suffix == ".gz" else table.open("rb")  # noqa: SIM115
-    except OSError as error:
+        raw = _unpacked(table) if table.suffix in (".gz", ".zip") else table.open("rb")
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise _unreadable(table, error) from error
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+
+
+def _unpacked(table: Path) -> IO[bytes]:
+    """A gzipped table, or the only table of a zip archive, as Kaggle hands tables out."""
+    if table.suffix == ".gz":
+        return gzip.open(table, "rb")  # type: ignore[return-value]
+    archive = zipfile.ZipFile(table)
+    members = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+    if len(members) != 1:
+        raise UserInputError(
+            f"The archive {table.name} must hold one CSV table and nothing else like it; unpack it."
+        )
+    return archive.open(members[0])
 
 
 def _bounded_lines(stream: IO[str], table: Path) -> Iterator[str]:
@@ -194,7 +231,7 @@ def _rows(reader: Iterator[list[str]], table: Path) -> Iterator[list[str]]:
     while True:
         try:
             row = next(reader, None)
-        except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
+        except _DAMAGED_TABLE as error:
             raise _unreadable(table, error) from error
         if row is None:
             return

@@ -16,7 +16,14 @@ from models.datasets.boxes import corners
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord, Reading
-from models.datasets.tables import Row, columns_of, files_by_name, find_table, read_table
+from models.datasets.tables import (
+    Row,
+    columns_of,
+    files_by_name,
+    find_table,
+    missing_columns,
+    read_table,
+)
 
 _ANNOTATIONS: Final = {
     Split.TRAIN: ("annotations/annotations_train.csv", "annotations_train.csv"),
@@ -113,8 +120,7 @@ class VinDrCxr(DatasetReader):
         if any(find_table(folder, *names) for names in _ANNOTATIONS.values()):
             return ()
         if table := find_table(folder, *_CHALLENGE):
-            lacking = {"image_id", "class_name", *_CORNERS} - set(columns_of(table))
-            return tuple(f"{table.name} lacks the column '{name}'" for name in sorted(lacking))
+            return missing_columns(table, ("image_id", "class_name", *_CORNERS))
         return ("there is neither annotations/annotations_train.csv nor the challenge's train.csv",)
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
