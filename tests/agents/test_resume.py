@@ -10,7 +10,9 @@ import stat
 import subprocess
 import sys
 import time
+from enum import Enum
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import ormsgpack
 import pytest
@@ -24,10 +26,11 @@ from fakes import (
     heart_ratio,
 )
 from langgraph.checkpoint.serde.jsonplus import EXT_CONSTRUCTOR_SINGLE_ARG
+from pydantic import BaseModel
 
 from agents.checkpoints import open_checkpoints, serializer
 from agents.drafting import DraftOptions, draft_study, resume_draft, unfinished_drafts
-from agents.state import STATE_TYPES, EvidenceSet, ExpertOutput, LoadedStudy
+from agents.state import STATE_TYPES, DraftState, EvidenceSet, ExpertOutput, LoadedStudy
 from findings.errors import ResourceError, StudyError, UserInputError
 from findings.evidence import RegionMask, RunLengthMask
 from findings.regions import Region
@@ -224,3 +227,19 @@ def test_an_expert_that_hangs_does_not_hold_up_the_next_run(film: Path) -> None:
     assert [note.status for note in first.experts if note.role == "classifier"] == ["timed_out"]
     second = draft_study(film, options, settings, services=fake_services()).draft
     assert not [note for note in second.experts if note.role == "classifier"]
+
+
+def _types_in(annotation: object) -> set[type]:
+    """The models and enumerations that an annotation is made of, those of their fields included."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return {annotation}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = (field.annotation for field in annotation.model_fields.values())
+        return {annotation}.union(*(_types_in(field) for field in fields))
+    return set().union(*(_types_in(part) for part in get_args(annotation)))
+
+
+def test_every_type_that_a_checkpoint_holds_may_come_back() -> None:
+    kept = set().union(*(_types_in(hint) for hint in get_type_hints(DraftState).values()))
+    assert len(kept) > 30
+    assert kept <= set(STATE_TYPES), kept - set(STATE_TYPES)
