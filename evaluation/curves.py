@@ -109,7 +109,8 @@ def wilson_interval(positives: int, cases: int) -> tuple[float, float]:
     centre = (share + _Z**2 / (2 * cases)) / (1 + _Z**2 / cases)
     half = _Z * math.sqrt(share * (1 - share) / cases + _Z**2 / (4 * cases**2))
     half /= 1 + _Z**2 / cases
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At 0 and 1 the bound is the share itself, but for rounding.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def roc_curve(

@@ -17,7 +17,8 @@ measured for all experts alike by `evaluation.experts.cost`. A new expert is a m
 `ExpertReport` and a line in `evaluate_experts`.
 """
 
+from evaluation.experts.lineup import Lineup
 from evaluation.experts.readings import Film, Readings, Which
 from evaluation.experts.report import ExpertReport, evaluate_experts
 
-__all__ = ["ExpertReport", "Film", "Readings", "Which", "evaluate_experts"]
+__all__ = ["ExpertReport", "Film", "Lineup", "Readings", "Which", "evaluate_experts"]

@@ -18,6 +18,7 @@ from evaluation.curves import (
     reliability,
     roc_curve,
 )
+from evaluation.experts.conformal import ConformalScore, conformal_score
 from evaluation.experts.readings import Film, Readings, Which, view_of, wanted
 from findings.claims import Frozen
 from findings.evidence import Classification, Evidence
@@ -73,6 +74,7 @@ class ClassifierScore(Frozen):
     )
     cross_fitted_reliability: tuple[ReliabilityBin, ...] = ()
     curves: tuple[RocCurve, ...] = ()
+    conformal: tuple[ConformalScore, ...] = ()
 
     def markdown(self) -> list[str]:
         """The scores as two tables: ranking and calibration, then operating points."""
@@ -102,6 +104,19 @@ class ClassifierScore(Frozen):
             + " |"
             for score in self.findings
         ]
+        if self.conformal:
+            lines += [
+                "",
+                f"Conformal sets at a stated coverage of {self.conformal[0].stated:.0%} of each "
+                "class, fitted on half of the patients and judged on the other half:",
+                "",
+                "| finding | held, with the finding | held, without | sets with one answer |",
+                "|---|---|---|---|",
+            ]
+        lines += [
+            f"| {s.finding} | {_shown(s.present)} | {_shown(s.absent)} | {s.decided:.2f} |"
+            for s in self.conformal
+        ]
         return lines
 
     def draw(self, folder: Path) -> list[Path]:
@@ -129,7 +144,7 @@ def evaluate_classifier(data: Path, split: Which, readings: Readings) -> Classif
     card = readings.card(Role.CLASSIFIER)
     if not records or card is None:
         return None
-    films = nih_films(records)
+    films = films_of(records)
     readings.prepare((Role.CLASSIFIER,), films)
     outputs = [by_finding(readings.of(Role.CLASSIFIER, film)) for film in films]
     answered = [index for index, output in enumerate(outputs) if output]
@@ -162,6 +177,11 @@ def evaluate_classifier(data: Path, split: Which, readings: Readings) -> Classif
         roc_curve(score.finding, probability[:, column], truth[:, column], score.marks)
         for column, score in enumerate(scores)
     )
+    sets = (
+        conformal_score(finding, probability[:, column], truth[:, column], patients)
+        for column, finding in enumerate(findings)
+        if outputs[0][finding].plausible is not None
+    )
     return ClassifierScore(
         version=card.version,
         images=len(records),
@@ -179,10 +199,11 @@ def evaluate_classifier(data: Path, split: Which, readings: Readings) -> Classif
             () if crossed is None else reliability(crossed.ravel(), truth.ravel())
         ),
         curves=tuple(curve for curve in curves if curve is not None),
+        conformal=tuple(score for score in sets if score is not None),
     )
 
 
-def nih_films(records: Iterable[FindingRecord]) -> list[Film]:
+def films_of(records: Iterable[FindingRecord]) -> list[Film]:
     """The records' films, with their views."""
     return [Film(record.image, view_of(record.view)) for record in records]
 

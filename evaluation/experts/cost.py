@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from evaluation.experts.lineup import Lineup
 from evaluation.experts.readings import Film, Readings, Which, study_of, view_of, wanted, with_needs
 from findings.claims import Frozen
 from findings.errors import ExpertError
@@ -96,8 +97,7 @@ class CostReport(Frozen):
 class _Order(Frozen):
     """What the measuring process is told."""
 
-    experts: dict[Role, str] = Field(description="role -> registered name")
-    cache: Path
+    lineup: Lineup
     films: tuple[tuple[Path, str], ...]
     threads: int
 
@@ -105,26 +105,24 @@ class _Order(Frozen):
 def measure_cost(
     data: Path,
     split: Which,
+    lineup: Lineup,
     readings: Readings,
-    names: Mapping[Role, str] | None = None,
-    cache: Path | None = None,
     images: int = IMAGES,
     threads: int = 0,
 ) -> CostReport | None:
     """Measure the installed experts on films of ``data``; None where there is no film.
 
-    ``names`` are the registered names of the experts by role (those that ship by default);
     ``threads`` 0 means as many as there are cores.
-    """
-    from tools.registry import EMBEDDED
 
+    Raises:
+        ExpertError: the measuring process ended without an answer.
+    """
     films = _some_films(data, split, images)
-    roles = list(readings.experts)
-    if not films or not roles:
+    installed = tuple(role for role in lineup.roles if readings.installed(role))
+    if not films or not installed:
         return None
     order = _Order(
-        experts={role: (names or {}).get(role, EMBEDDED) for role in roles},
-        cache=cache or Path(),
+        lineup=lineup.model_copy(update={"roles": installed}),
         films=tuple((film.image, film.view.value) for film in films),
         threads=threads,
     )
@@ -258,6 +256,12 @@ def _resident_gigabytes() -> float:
     """Peak resident memory of this process so far."""
     import resource
 
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Linux hands the parent's peak down to rusage; this one begins anew with the program.
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
 
@@ -266,14 +270,11 @@ def main() -> None:
     """Measure as the order on standard input says; prints the report as one line of JSON."""
     import torch
 
-    from tools.registry import build
-
     order = _Order.model_validate_json(sys.stdin.read())
     if order.threads > 0:
         torch.set_num_threads(order.threads)
-    experts = {role: build(role, name, order.cache) for role, name in order.experts.items()}
     films = [Film(image, view_of(view)) for image, view in order.films]
-    print(run_in_turn(experts, films).model_dump_json())
+    print(run_in_turn(order.lineup.build(), films).model_dump_json())
 
 
 if __name__ == "__main__":

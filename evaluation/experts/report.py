@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -10,11 +10,14 @@ from pydantic import Field
 
 from evaluation.experts.classifier import ClassifierScore, evaluate_classifier
 from evaluation.experts.cost import CostReport, measure_cost
+from evaluation.experts.crude_report import CrudeReportScore, evaluate_crude_report
+from evaluation.experts.lineup import Lineup
 from evaluation.experts.readings import Progress, Readings, Which
 from evaluation.experts.segmenter import SegmenterScore, evaluate_segmenter
+from evaluation.experts.sides import SideScore, evaluate_sides
+from evaluation.experts.tuberculosis import TuberculosisScore, evaluate_tuberculosis
 from findings.claims import Frozen
 from findings.errors import StudyError
-from tools.contract import Expert, Role
 
 
 class Shown(Protocol):
@@ -42,6 +45,9 @@ class ExpertReport(Frozen):
     split: Which
     anatomy: SegmenterScore | None
     classifier: ClassifierScore | None
+    tuberculosis: TuberculosisScore | None = None
+    crude_report: CrudeReportScore | None = None
+    sides: SideScore | None = None
     cost: CostReport | None = None
     not_installed: tuple[str, ...] = ()
     failures: dict[str, int] = Field(
@@ -52,6 +58,9 @@ class ExpertReport(Frozen):
         """Every section of the report: its title and score."""
         yield "Segmenter", self.anatomy
         yield "Classifier", self.classifier
+        yield "Tuberculosis", self.tuberculosis
+        yield "Crude report", self.crude_report
+        yield "Sides", self.sides
         yield "Cost", self.cost
 
     def markdown(self, level: int = 2) -> str:
@@ -81,26 +90,31 @@ class ExpertReport(Frozen):
 def evaluate_experts(
     data: Path,
     split: Which = "val",
-    experts: Mapping[Role, Expert] | None = None,
+    lineup: Lineup | None = None,
     progress: Progress | None = None,
     *,
     cost: bool = True,
 ) -> ExpertReport:
     """Measure the experts on ``data``: its validation rows, or all of its rows.
 
-    ``experts`` by role are those that ship, unless others are given.
+    The experts are those that ship, unless a ``lineup`` names others; the anatomy's overlap is
+    always the shipped segmenter's. Without ``cost``, time and memory are not measured.
 
     Raises:
         StudyError: the folder holds no such row with an image.
+        SettingsError: the lineup names an expert that does not exist.
         WeightsError: the shipped weights are damaged.
     """
-    chosen = shipped_experts() if experts is None else experts
-    readings = Readings(chosen, progress)
+    lineup = lineup or Lineup.shipped()
+    readings = Readings(lineup.build(), progress)
     report = ExpertReport(
         split=split,
         anatomy=evaluate_segmenter(data, split, readings),
         classifier=evaluate_classifier(data, split, readings),
-        not_installed=tuple(role.value for role in chosen if not readings.installed(role)),
+        tuberculosis=evaluate_tuberculosis(data, split, readings),
+        crude_report=evaluate_crude_report(data, split, readings),
+        sides=evaluate_sides(data, split, readings),
+        not_installed=tuple(role.value for role in lineup.roles if not readings.installed(role)),
     )
     if all(score is None for _, score in report.sections()):
         raise StudyError(
@@ -109,15 +123,7 @@ def evaluate_experts(
         )
     return report.model_copy(
         update={
-            "cost": measure_cost(data, split, readings) if cost else None,
+            "cost": measure_cost(data, split, lineup, readings) if cost else None,
             "failures": {role.value: films for role, films in readings.failures.items()},
         }
     )
-
-
-def shipped_experts() -> dict[Role, Expert]:
-    """The experts that ship with the application, for every role that looks at one film."""
-    from tools.registry import EMBEDDED, build
-
-    apart = (Role.PRIOR_COMPARER, Role.VISION_LANGUAGE)
-    return {role: build(role, EMBEDDED, Path()) for role in Role if role not in apart}
