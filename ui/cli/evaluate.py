@@ -33,18 +33,24 @@ def evaluate() -> None:
 @_SPLIT
 @click.option("--figures", type=_FOLDER, help="Write the curves as pictures into this folder.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Refresh the tables of a page.")
+@click.option("--cost/--no-cost", default=True, help="Measure time and memory as well.")
 def experts(
     data: Path,
     json_file: Path | None,
     split: Literal["val", "all"],
     figures: Path | None,
     markdown: Path | None,
+    cost: bool,
 ) -> None:
-    """Measure every expert on DATA, a folder laid out like the project's data."""
-    from evaluation.experts import evaluate_experts
+    """Measure every expert on DATA, a folder laid out like the project's data.
 
+    The experts are those that the settings choose.
+    """
+    from evaluation.experts import Lineup, evaluate_experts
+
+    lineup = Lineup.chosen()
     with _stages() as progress:
-        report = evaluate_experts(data, split, progress=progress)
+        report = evaluate_experts(data, split, lineup, progress, cost=cost)
     click.echo(report.markdown())
     _write(report, json_file)
     if figures is not None:
@@ -53,6 +59,61 @@ def experts(
         from evaluation.page import refresh_tables
 
         refresh_tables(markdown, report.tables())
+
+
+@evaluate.command()
+@_DATA
+@_SPLIT
+@click.option("--out", type=_FOLDER, required=True, help="Folder, not among tracked files.")
+@click.option("--most", type=click.IntRange(1), default=3, show_default=True, help="Of each kind.")
+def overlays(data: Path, split: Literal["val", "all"], out: Path, most: int) -> None:
+    """Draw what people drew and what the experts found on films of DATA, good and bad.
+
+    The pictures show real films under their publishers' licences: look, do not pass on.
+    """
+    from evaluation.experts import Lineup, Readings
+    from evaluation.overlays import check_untracked, write_overlays
+
+    check_untracked(out)
+    with _stages() as progress:
+        readings = Readings(Lineup.chosen().build(), progress)
+        written = write_overlays(data, out, readings, split, most)
+    click.echo(f"{len(written)} montages in {out}")
+
+
+@evaluate.command()
+@_DATA
+@_SPLIT
+@_JSON
+@click.option("--votes", type=click.Path(path_type=Path), help="Keep the votes here for refits.")
+@click.option("--write", type=click.Path(path_type=Path), help="Write fusion.toml, fitted, here.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Refresh the tables of a page.")
+def fusion(
+    data: Path,
+    split: Literal["val", "all"],
+    json_file: Path | None,
+    votes: Path | None,
+    write: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Fit the reconciler's weights on the experts' votes on DATA, and measure the pool."""
+    from agents.reconciliation import default_fusion
+    from evaluation.experts import Lineup, Readings
+    from evaluation.experts.votes import kept_votes
+    from evaluation.fusion_report import evaluate_fusion, training_shares, write_fusion
+
+    with _stages() as progress:
+        readings = Readings(Lineup.chosen().build(), progress)
+        heard = kept_votes(votes, data, split, readings)
+    report = evaluate_fusion(heard, default_fusion(), training_shares(data))
+    click.echo("\n".join(report.markdown()))
+    _write(report, json_file)
+    if write is not None:
+        write_fusion(write, report, "readingroom evaluate fusion --data DIR --write FILE")
+    if markdown is not None:
+        from evaluation.page import refresh_tables
+
+        refresh_tables(markdown, {"fusion": report.markdown()})
 
 
 @evaluate.command("gate")
