@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from findings.errors import ExpertError
 from findings.evidence import Evidence
@@ -23,6 +23,10 @@ from tools.contract import Expert, ExpertCard, ExpertContext, Role
 
 Which = Literal["val", "all"]
 """The published validation rows, or all rows whatever their split column says."""
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Progress(Protocol):
@@ -90,22 +94,32 @@ class Readings:
 
     def prepare(self, roles: Sequence[Role], films: Sequence[Film]) -> None:
         """Read many films with many threads, telling the progress; `of` then answers at once."""
-        import torch
-
         wanted = [role for role in roles if role in self._experts]
         missing = [f for f in films if any((role, f.image) not in self._kept for role in wanted)]
-        if not missing:
-            return
-        stage = ", ".join(role.value.replace("_", " ") for role in wanted)
+        if missing:
+            stage = ", ".join(role.value.replace("_", " ") for role in wanted)
+            self.each(stage, lambda film: self._look(wanted, film), missing)
+
+    def each(
+        self, stage: str, work: Callable[[Item], Result], items: Sequence[Item]
+    ) -> list[Result]:
+        """Do the same work on many items, several at once, telling the progress.
+
+        Each worker is a thread whose networks use one core; results are in the items' order.
+        """
+        import torch
+
+        results: list[Result] = []
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(self._workers) as pool:
-                looks = pool.map(lambda film: self._look(wanted, film), missing)
-                for done, _ in enumerate(looks, start=1):
-                    self.tell(stage, done, len(missing))
+                for result in pool.map(work, items):
+                    results.append(result)
+                    self.tell(stage, len(results), len(items))
         finally:
             torch.set_num_threads(threads)
+        return results
 
     def tell(self, stage: str, done: int, total: int) -> None:
         """Pass progress on to whoever asked for it."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from evaluation.experts.classifier import ClassifierScore, evaluate_classifier
 from evaluation.experts.cost import CostReport, measure_cost
 from evaluation.experts.crude_report import CrudeReportScore, evaluate_crude_report
+from evaluation.experts.fusion_report import FusionReport, fusion_of
 from evaluation.experts.lineup import Lineup
 from evaluation.experts.readings import Progress, Readings, Which
 from evaluation.experts.segmenter import SegmenterScore, evaluate_segmenter
@@ -48,6 +49,7 @@ class ExpertReport(Frozen):
     tuberculosis: TuberculosisScore | None = None
     crude_report: CrudeReportScore | None = None
     sides: SideScore | None = None
+    fusion: FusionReport | None = None
     cost: CostReport | None = None
     not_installed: tuple[str, ...] = ()
     failures: dict[str, int] = Field(
@@ -61,6 +63,7 @@ class ExpertReport(Frozen):
         yield "Tuberculosis", self.tuberculosis
         yield "Crude report", self.crude_report
         yield "Sides", self.sides
+        yield "Fusion", self.fusion
         yield "Cost", self.cost
 
     def markdown(self, level: int = 2) -> str:
@@ -114,6 +117,7 @@ def evaluate_experts(
         tuberculosis=evaluate_tuberculosis(data, split, readings),
         crude_report=evaluate_crude_report(data, split, readings),
         sides=evaluate_sides(data, split, readings),
+        fusion=fusion_of(data, split, readings),
         not_installed=tuple(role.value for role in lineup.roles if not readings.installed(role)),
     )
     if all(score is None for _, score in report.sections()):

@@ -127,6 +127,18 @@ class Compared:
     """Dice by structure, or of both_lungs."""
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What is kept of one film; its masks are not."""
+
+    overlap: dict[str, float]
+    quality: dict[str, float]
+    """Of lungs and heart."""
+    found_ratio: float | None
+    drawn_ratio: float | None
+    """None where people did not draw lungs and heart."""
+
+
 def evaluate_segmenter(
     data: Path, split: Which, readings: Readings, segmenter: AnatomySegmenter | None = None
 ) -> SegmenterScore | None:
@@ -140,24 +152,21 @@ def evaluate_segmenter(
         return None
     from models.segmenter.inference import AnatomySegmenter
 
-    segmenter = segmenter or AnatomySegmenter.load()
+    model = segmenter or AnatomySegmenter.load()
     scores: dict[tuple[str, str], list[float]] = {}
     ratios: list[tuple[float | None, float]] = []
     judged: list[tuple[str, float, float]] = []
-    for done, record in enumerate(records, start=1):
-        compared = compare(record, segmenter)
-        for structure, value in compared.overlap.items():
+    films = readings.each("segmenter", lambda record: _judge(record, model), records)
+    for record, film in zip(records, films, strict=True):
+        for structure, value in film.overlap.items():
             scores.setdefault((record.source, structure), []).append(value)
-            if structure in {part.value for part in _REGION_OF}:
-                quality = compared.found.quality[Structure(structure)]
-                judged.append((f"{record.source}/{record.image_id}", quality, value))
-        if {_MASK_OF[part] for part in _REGION_OF} <= compared.drawn.keys():
-            truth = _cardiothoracic_ratio({s: compared.drawn[_MASK_OF[s]] for s in _REGION_OF})
-            if truth is not None:
-                ratios.append((_cardiothoracic_ratio(compared.found.masks), truth))
-        readings.tell("segmenter", done, len(records))
+            if structure in film.quality:
+                name = f"{record.source}/{record.image_id}"
+                judged.append((name, film.quality[structure], value))
+        if film.drawn_ratio is not None:
+            ratios.append((film.found_ratio, film.drawn_ratio))
     return SegmenterScore(
-        version=segmenter.config.version,
+        version=model.config.version,
         overlap=tuple(
             _overlap(source, structure, values)
             for (source, structure), values in sorted(scores.items())
@@ -178,6 +187,19 @@ def compare(record: AnatomyRecord, segmenter: AnatomySegmenter) -> Compared:
     drawn = _drawn(record, found)
     overlap = {name: dice(mine, theirs) for name, (mine, theirs) in _pairs(found, drawn).items()}
     return Compared(record, found, drawn, overlap)
+
+
+def _judge(record: AnatomyRecord, segmenter: AnatomySegmenter) -> _Judged:
+    compared = compare(record, segmenter)
+    drawn_ratio = None
+    if {_MASK_OF[part] for part in _REGION_OF} <= compared.drawn.keys():
+        drawn_ratio = _cardiothoracic_ratio({s: compared.drawn[_MASK_OF[s]] for s in _REGION_OF})
+    return _Judged(
+        overlap=compared.overlap,
+        quality={part.value: compared.found.quality[part] for part in _REGION_OF},
+        found_ratio=_cardiothoracic_ratio(compared.found.masks),
+        drawn_ratio=drawn_ratio,
+    )
 
 
 def _overlap(source: str, structure: str, values: list[float]) -> OverlapScore:

@@ -122,6 +122,7 @@ def test_the_shipped_classifier_on_a_few_films(folder: Path) -> None:
     )
     assert report.classifier is not None and report.classifier.images == 16
     assert report.anatomy is None
+    assert report.fusion is not None and report.fusion.patients == 8
 
 
 def test_cost_counts_the_time_inside_networks_once(folder: Path) -> None:

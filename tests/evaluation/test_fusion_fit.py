@@ -11,8 +11,7 @@ import pytest
 
 from agents.reconciliation import default_fusion, reconcile
 from agents.reconciliation.fusion import Fusion
-from evaluation.experts.votes import FilmVotes, VotesHeader, read_votes, write_votes
-from evaluation.fusion_fit import (
+from evaluation.experts.fusion_fit import (
     KINDS,
     VoteTable,
     as_array,
@@ -22,7 +21,7 @@ from evaluation.fusion_fit import (
     log_loss,
     vote_table,
 )
-from evaluation.fusion_report import (
+from evaluation.experts.fusion_report import (
     ALONE,
     DEFAULTS,
     FITTED,
@@ -30,6 +29,7 @@ from evaluation.fusion_report import (
     fitted_text,
     write_fusion,
 )
+from evaluation.experts.votes import FilmVotes, VotesHeader, read_votes, write_votes
 from findings.claims import Claim
 from findings.errors import SettingsError, StudyError
 from findings.evidence import Classification, Clue, CrudeSentence, Detection, Evidence
@@ -199,8 +199,9 @@ def test_fitted_values_go_into_the_file_and_only_they(tmp_path: Path) -> None:
     written = Fusion.model_validate(tomllib.loads(text))
     assert written.weights == report.weights
     assert written.base_rate(Finding.NODULE) == report.base_rates[Finding.NODULE]
-    old = default_fusion().model_dump(exclude={"weights", "base_rates"})
-    assert written.model_dump(exclude={"weights", "base_rates"}) == old
+    fitted = {"weights", "base_rates", "version"}
+    assert written.model_dump(exclude=fitted) == default_fusion().model_dump(exclude=fitted)
+    assert int(written.version) == int(default_fusion().version) + 1
     assert "the command" in text and "so that its own probability stands" in text
     again = fitted_text(text, report, "another comment")
     assert "the command" not in again and "another comment" in again

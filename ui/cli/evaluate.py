@@ -99,8 +99,8 @@ def fusion(
     """Fit the reconciler's weights on the experts' votes on DATA, and measure the pool."""
     from agents.reconciliation import default_fusion
     from evaluation.experts import Lineup, Readings
+    from evaluation.experts.fusion_report import evaluate_fusion, training_shares, write_fusion
     from evaluation.experts.votes import kept_votes
-    from evaluation.fusion_report import evaluate_fusion, training_shares, write_fusion
 
     with _stages() as progress:
         readings = Readings(Lineup.chosen().build(), progress)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.reconciliation.fusion import Fusion, Weights
+from agents.reconciliation.fusion import Fusion, Weights, default_fusion
 from evaluation.bootstrap import Estimate, estimate
-from evaluation.experts.votes import FilmVotes
-from evaluation.fusion_fit import (
+from evaluation.experts.fusion_fit import (
+    FOLDS,
     KINDS,
     VoteTable,
     as_array,
@@ -26,9 +26,13 @@ from evaluation.fusion_fit import (
     vote_table,
     with_base_rates,
 )
+from evaluation.experts.readings import Readings, Which, wanted
+from evaluation.experts.votes import VOTERS, FilmVotes, collect_votes
 from findings.claims import Frozen
 from findings.errors import SettingsError
 from findings.vocabulary import Finding
+from models.data.finding_sources import NIH_COLUMNS, read_nih
+from models.data.records import Split
 from models.metrics import area_under_curve
 
 DEFAULTS: Final = "weights and base rates in force"
@@ -155,6 +159,17 @@ def evaluate_fusion(
     )
 
 
+def fusion_of(data: Path, split: Which, readings: Readings) -> FusionReport | None:
+    """The fit on the NIH films of ``data``; None without voters or with too few patients."""
+    if not any(readings.installed(role) for role in VOTERS):
+        return None
+    patients = {r.patient for r in read_nih(data) if wanted(r.split, split)}
+    if len(patients) < FOLDS:
+        return None
+    votes = collect_votes(data, split, readings)
+    return evaluate_fusion(votes, default_fusion(), training_shares(data))
+
+
 def write_fusion(file: Path, report: FusionReport, command: str) -> None:
     """Write the shipped constants with the fitted values, and a comment that says so.
 
@@ -180,7 +195,7 @@ def write_fusion(file: Path, report: FusionReport, command: str) -> None:
 def fitted_text(text: str, report: FusionReport, comment: str) -> str:
     """The text of `fusion.toml` with fitted weights and base rates, its other comments kept.
 
-    ``comment`` takes the place of what an earlier fit said of itself.
+    The version is raised by one; ``comment`` takes the place of what an earlier fit said of itself.
 
     Raises:
         SettingsError: the text lacks a value that was fitted.
@@ -190,6 +205,9 @@ def fitted_text(text: str, report: FusionReport, comment: str) -> str:
     section, lines, written = "", [], set()
     for line in text.splitlines():
         if line.startswith(_FITTED_MARK):
+            continue
+        if version := re.fullmatch(r'version = "(\d+)"', line):
+            lines.append(f'version = "{int(version[1]) + 1}"')
             continue
         if header := re.fullmatch(r"\[([a-z_.]+)\]", line):
             section = header[1]
@@ -212,9 +230,6 @@ def fitted_text(text: str, report: FusionReport, comment: str) -> str:
 
 def training_shares(data: Path) -> dict[Finding, float] | None:
     """Prevalence of each finding among the NIH training rows; None where there are none."""
-    from models.data.finding_sources import NIH_COLUMNS, read_nih
-    from models.data.records import Split
-
     rows = [record for record in read_nih(data) if record.split is Split.TRAIN]
     if not rows:
         return None
