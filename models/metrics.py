@@ -26,6 +26,14 @@ def area_under_curve(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> f
     return float((rank[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def hamming_loss(called: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Share of wrong calls among all ``(images, findings)``; NaN when there are none.
+
+    CliniQure (section 4.2.2) reports it beside its classifier's loss.
+    """
+    return float((called != truth).mean()) if truth.size else float("nan")
+
+
 def bootstrap_interval(
     scores: NDArray[np.float64],
     truth: NDArray[np.bool_],

@@ -12,6 +12,7 @@ from models.metrics import (
     bootstrap_interval,
     dice,
     expected_calibration_error,
+    hamming_loss,
 )
 
 
@@ -59,3 +60,13 @@ def test_calibration_error_of_perfect_and_of_boastful_probabilities() -> None:
     truth = np.tile([True, False, False, False], 100)
     assert expected_calibration_error(np.full(400, 0.25), truth) == pytest.approx(0.0, abs=0.01)
     assert expected_calibration_error(np.full(400, 0.95), truth) == pytest.approx(0.70, abs=0.01)
+
+
+def test_hamming_loss_is_the_share_of_wrong_calls() -> None:
+    from sklearn.metrics import hamming_loss as reference
+
+    random = np.random.default_rng(3)
+    called, truth = random.random((40, 15)) < 0.3, random.random((40, 15)) < 0.2
+    assert hamming_loss(called, truth) == pytest.approx(reference(truth, called))
+    assert hamming_loss(truth, truth) == 0.0 and hamming_loss(~truth, truth) == 1.0
+    assert np.isnan(hamming_loss(np.zeros((0, 15), bool), np.zeros((0, 15), bool)))
