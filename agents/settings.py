@@ -31,6 +31,12 @@ def default_cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "readingroom"
 
 
+def default_data_dir() -> Path:
+    """Where studies given to the room and their drafts live: XDG data, or ~/.local/share."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "readingroom"
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,6 +97,17 @@ class RetrievalSettings(_Group):
     floor: float = Field(default=0.35, ge=-1, le=1)
 
 
+class ApiSettings(_Group):
+    """The HTTP interface."""
+
+    keys: tuple[SecretStr, ...] = Field(
+        default=(), description="who may ask; without any, this machine alone may"
+    )
+    requests_per_minute: int = Field(default=240, gt=0, description="for each key")
+    drafts_at_once: int = Field(default=1, gt=0)
+    drafts_waiting: int = Field(default=16, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything a person may set."""
 
@@ -99,6 +116,7 @@ class Settings(BaseSettings):
     )
 
     cache_dir: Path = Field(default_factory=default_cache_dir)
+    data_dir: Path = Field(default_factory=default_data_dir)
     language: Language = Language.ENGLISH
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="0: as many as there are cores")
@@ -107,6 +125,7 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     vision_language: VisionLanguageSettings = VisionLanguageSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    api: ApiSettings = ApiSettings()
 
     @property
     def index_dir(self) -> Path:

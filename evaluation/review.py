@@ -21,7 +21,7 @@ from reporting.draft import SectionName
 from reporting.existing_report import ExistingReport, ReadSentence, read_report
 from reporting.ledger import Decision, LedgerEntry, Vote
 from reporting.review import Review, review_report
-from reporting.review_items import ItemType
+from reporting.review_items import ItemType, ReviewItem
 from reporting.suggestions import with_side
 
 _NOT_PLANTED = (Finding.NO_FINDING, Finding.OTHER_FINDING)
@@ -153,7 +153,7 @@ def evaluate_review(texts: Sequence[str], most: int = 600, seed: int = 0) -> Rev
     )
 
 
-def _alarming(review: Review) -> Iterator[object]:
+def _alarming(review: Review) -> Iterator[ReviewItem]:
     """Items that accuse; whether a prior is compared with is no question of these texts."""
     for item in review.items:
         if item.type not in (ItemType.AGREED, ItemType.NO_COMPARISON):

@@ -41,7 +41,7 @@ def measurements(draft: Draft, question: Question) -> Answer:
 def _measured(measured: NamedMeasurement, draft: Draft, language: Language, said: Phrases) -> str:
     item = next(e for e in draft.evidence if e.id == measured.evidence)
     assert isinstance(item, MeasurementEvidence)
-    unit = "" if measured.unit == "1" else f" {measured.unit.replace('cm2', 'cm²')}"
+    unit = f" {said.words.get(measured.unit, measured.unit)}" if measured.unit != "1" else ""
     provenance = "" if measured.provenance == "none" else f" ({measured.provenance})"
     label = said.measures.get(measured.name, measured.name.replace("_", " "))
     return f"{label} {format_number(item.measurement, language)}{unit}{provenance}"

@@ -46,7 +46,10 @@ def test_help_imports_nothing_heavy() -> None:
     assert not set(HEAVY) & set(out)
 
 
-@pytest.mark.parametrize("command", ["draft", "ask", "review", "gate", "label", "sample", "doctor", "train"])
+COMMANDS = ("draft", "ask", "review", "serve", "gate", "label", "sample", "doctor", "train")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0

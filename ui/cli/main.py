@@ -25,6 +25,7 @@ from ui.cli.models import models
 from ui.cli.resume import resume
 from ui.cli.review import review
 from ui.cli.sample import sample
+from ui.cli.serve import serve
 from ui.cli.train import train
 
 INTERRUPTED = 130
@@ -46,6 +47,7 @@ for command in (
     draft,
     ask,
     review,
+    serve,
     resume,
     gate,
     label,

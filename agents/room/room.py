@@ -1,0 +1,145 @@
+"""One room: give a study, have it drafted, ask about it, review a report of it."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from agents.asking import Conversation
+from agents.conversation.answer import Answer
+from agents.drafting import DraftOptions, draft_study
+from agents.events import ProgressEvent
+from agents.reviewing import ReviewOutcome, ReviewRequest, review_study
+from agents.room.board import Board, Note, StudyState
+from agents.room.shelf import Shelf, ShelvedStudy
+from agents.services import Services
+from agents.settings import Settings
+from findings.errors import NotAChestRadiographError, ReadingRoomError, UserInputError
+from findings.vocabulary import Language
+from reporting.draft import Draft
+from reporting.files import DRAFT_FILE, read_draft
+
+_LOG: Final = logging.getLogger("readingroom.room")
+
+
+class Room:
+    """Owners' studies and the work on them. Safe to use from several threads.
+
+    Drafts are made one after another (`workers` at a time), at most `waiting` of them in line.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        workers: int = 1,
+        waiting: int = 16,
+        services: Services | None = None,
+    ) -> None:
+        self.settings = settings
+        self.board = Board()
+        self._folder = folder
+        self._services = services
+        self._waiting = waiting
+        self._line = ThreadPoolExecutor(workers, thread_name_prefix="draft")
+
+    def shelf(self, owner: str) -> Shelf:
+        """An owner's studies."""
+        return Shelf(self._folder, owner)
+
+    def note(self, study: ShelvedStudy) -> Note:
+        """How far a study is, also after a restart."""
+        known = self.board.note(study.id)
+        if known is not None:
+            return known
+        return Note(state=StudyState.DRAFTED if study.drafted else StudyState.NEW)
+
+    def start_draft(
+        self,
+        study: ShelvedStudy,
+        language: Language = Language.ENGLISH,
+        aggregator: str | None = None,
+        indication: str | None = None,
+    ) -> None:
+        """Put the study in the line; `Board.watch` tells how it goes on.
+
+        Raises `UserInputError` where it is at work already or the line is full.
+        """
+        if self.board.queued() >= self._waiting:
+            raise UserInputError("Too many drafts are waiting. Try again in a minute.")
+        if not self.board.begin(study.id):
+            raise UserInputError("This study is being drafted already.")
+        options = DraftOptions(
+            prior=study.prior,
+            language=language,
+            indication=indication,
+            seed=self.settings.seed,
+            aggregator=aggregator or self.settings.llm.aggregator,
+            out=study.draft_folder,
+        )
+        self._line.submit(self._draft, study, options)
+
+    def _draft(self, study: ShelvedStudy, options: DraftOptions) -> None:
+        def tell(event: ProgressEvent) -> None:
+            self.board.tell(study.id, event)
+
+        self.board.pin(study.id, StudyState.DRAFTING)
+        try:
+            draft_study(study.study, options, self.settings, tell, self._services)
+        except NotAChestRadiographError as error:
+            self.board.pin(study.id, StudyState.REFUSED, str(error))
+        except ReadingRoomError as error:
+            self.board.pin(study.id, StudyState.FAILED, str(error))
+        except Exception as error:
+            # A worker must outlive any fault; the person is told, the log has the kind of it.
+            _LOG.error("draft failed error=%s", type(error).__name__)
+            detail = (
+                f"An unexpected {type(error).__name__} stopped the draft: a fault of the program."
+            )
+            self.board.pin(study.id, StudyState.FAILED, detail)
+        else:
+            self.board.pin(study.id, StudyState.DRAFTED)
+
+    def draft(self, study: ShelvedStudy) -> Draft:
+        """The study's draft. Raises `UserInputError` where there is none yet."""
+        if not study.drafted:
+            raise UserInputError("This study has no draft yet. Start one and wait for its end.")
+        return read_draft(study.draft_folder / DRAFT_FILE)
+
+    def ask(
+        self,
+        study: ShelvedStudy,
+        question: str,
+        thread: str = "room",
+        language: Language | None = None,
+    ) -> Answer:
+        """Answer a question about the study's draft. Raises `UserInputError`."""
+        conversation = Conversation(self.draft(study), self.settings, name=f"{study.id}-{thread}")
+        return conversation.ask(question, language)
+
+    def review(
+        self, study: ShelvedStudy, report: str, language: Language | None = None
+    ) -> ReviewOutcome:
+        """Check a report of the study, against its draft where there is one."""
+        request = ReviewRequest(
+            study=study.draft_folder if study.drafted else study.study,
+            report=report,
+            prior=study.prior,
+            language=language,
+        )
+        return review_study(request, self.settings, services=self._services)
+
+    def remove(self, owner: str, study_id: str) -> None:
+        """Remove a study with all that was made of it. Raises `UserInputError`."""
+        shelf = self.shelf(owner)
+        study = shelf.get(study_id)
+        if not self.note(study).state.over:
+            raise UserInputError("This study is being drafted. Wait for the end, then remove it.")
+        shelf.remove(study_id)
+        self.board.forget(study_id)
+
+    def close(self) -> None:
+        """Let the draft at work end and take no more."""
+        self._line.shutdown(wait=True, cancel_futures=True)

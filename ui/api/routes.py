@@ -1,0 +1,155 @@
+"""The requests that the room answers under `/v1`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from agents.room import Room, ShelvedStudy, StudyState
+from reporting.draft import Draft
+from reporting.files import OVERLAY_FILE
+from ui.api.chat import complete, models
+from ui.api.shapes import (
+    AnswerOut,
+    ChatIn,
+    DraftIn,
+    QuestionIn,
+    ReportIn,
+    ReviewOut,
+    StudiesOut,
+    StudyOut,
+)
+
+router = APIRouter(prefix="/v1")
+
+
+def room_of(request: Request) -> Room:
+    """The room that the application was made on."""
+    room: Room = request.app.state.room
+    return room
+
+
+def owner_of(request: Request) -> str:
+    """Who asks, as the guard found out."""
+    owner: str = request.state.owner
+    return owner
+
+
+TheRoom = Annotated[Room, Depends(room_of)]
+Owner = Annotated[str, Depends(owner_of)]
+
+
+def study_of(study_id: str, room: TheRoom, owner: Owner) -> ShelvedStudy:
+    """The owner's study of that id."""
+    return room.shelf(owner).get(study_id)
+
+
+Study = Annotated[ShelvedStudy, Depends(study_of)]
+
+
+def _shown(room: Room, study: ShelvedStudy) -> StudyOut:
+    note = room.note(study)
+    return StudyOut(id=study.id, state=note.state, detail=note.detail)
+
+
+@router.get("/studies")
+def list_studies(room: TheRoom, owner: Owner) -> StudiesOut:
+    """Your studies, the oldest first."""
+    return StudiesOut(studies=tuple(_shown(room, study) for study in room.shelf(owner).all()))
+
+
+@router.post("/studies", status_code=201)
+def add_study(
+    room: TheRoom,
+    owner: Owner,
+    study: Annotated[UploadFile, File(description="DICOM, ZIP of DICOMs, PNG or JPEG")],
+    prior: Annotated[UploadFile | None, File(description="the prior study")] = None,
+) -> StudyOut:
+    """Give a study. Its file name is not kept."""
+    before = prior.file.read() if prior is not None else None
+    return _shown(room, room.shelf(owner).add(study.file.read(), before))
+
+
+@router.get("/studies/{study_id}")
+def get_study(room: TheRoom, study: Study) -> StudyOut:
+    """How far a study is."""
+    return _shown(room, study)
+
+
+@router.delete("/studies/{study_id}", status_code=204)
+def remove_study(room: TheRoom, study_id: str, owner: Owner) -> None:
+    """Remove a study with its draft, unless its report is signed."""
+    room.remove(owner, study_id)
+
+
+@router.post("/studies/{study_id}/draft", status_code=202)
+def start_draft(room: TheRoom, study: Study, wanted: DraftIn) -> StudyOut:
+    """Have a draft made in the background; follow it by its events."""
+    room.start_draft(study, wanted.language, wanted.aggregator, wanted.indication)
+    return _shown(room, study)
+
+
+@router.get("/studies/{study_id}/draft")
+def get_draft(room: TheRoom, study: Study) -> Draft:
+    """The draft with its evidence."""
+    return room.draft(study)
+
+
+@router.get("/studies/{study_id}/overlay.png", response_class=FileResponse)
+def get_overlay(room: TheRoom, study: Study) -> FileResponse:
+    """The film with outlines, boxes and measurement lines."""
+    room.draft(study)
+    return FileResponse(study.draft_folder / OVERLAY_FILE, media_type="image/png")
+
+
+@router.get("/studies/{study_id}/events", response_class=StreamingResponse)
+def get_events(room: TheRoom, study: Study) -> StreamingResponse:
+    """Progress of the draft as server-sent events; the last one is named `end`."""
+    headers = {"Cache-Control": "no-store"}
+    return StreamingResponse(_events(room, study), media_type="text/event-stream", headers=headers)
+
+
+def _events(room: Room, study: ShelvedStudy) -> Iterator[str]:
+    for event in room.board.watch(study.id):
+        if event is None:
+            yield ": still at work\n\n"
+        else:
+            yield f"event: progress\ndata: {event.model_dump_json()}\n\n"
+    yield f"event: end\ndata: {json.dumps(room.note(study).model_dump(mode='json'))}\n\n"
+
+
+@router.post("/studies/{study_id}/ask")
+def ask(room: TheRoom, study: Study, asked: QuestionIn) -> AnswerOut:
+    """Answer a question about the study from its draft's evidence."""
+    answer = room.ask(study, asked.question, asked.thread, asked.language)
+    return AnswerOut(answer=answer.text, details=answer)
+
+
+@router.post("/studies/{study_id}/review")
+def review(room: TheRoom, study: Study, given: ReportIn) -> ReviewOut:
+    """Check a report against the experts, the prior and similar reports."""
+    outcome = room.review(study, given.report, given.language)
+    return ReviewOut(
+        language=outcome.report.language,
+        items=outcome.review.items,
+        questions=outcome.questions,
+    )
+
+
+@router.get("/models")
+def list_models(room: TheRoom, owner: Owner) -> JSONResponse:
+    """Your drafted studies, as models of an OpenAI-style client."""
+    drafted = [s for s in room.shelf(owner).all() if room.note(s).state is StudyState.DRAFTED]
+    return JSONResponse(models([study.id for study in drafted]))
+
+
+@router.post("/chat/completions", response_class=JSONResponse)
+def chat(room: TheRoom, owner: Owner, wanted: ChatIn) -> Response:
+    """An OpenAI-style chat about one study: model `readingroom:STUDY_ID`."""
+    study = room.shelf(owner).get(wanted.model.removeprefix("readingroom:"))
+    return complete(room, study, wanted, int(time.time()))
