@@ -1,4 +1,4 @@
-"""The regions of a frontal chest radiograph, as geometry on five anatomical masks.
+"""The regions of a frontal chest radiograph, as geometry on anatomical masks.
 
 Given the lungs, the heart and the clavicles, this module places the eleven regions of CLALA-Net
 (Sci Rep 2026, Methods: region detection; boxes there come from Chest ImaGenome) and the zones and
@@ -17,10 +17,12 @@ so that they hold at any image size:
 - Upper mediastinum: between the medial borders of the lungs, from the apices to the top of the
   cardiac silhouette, which stands in for the plane of the sternal angle.
 - Mediastinum: between the medial borders of the lungs, from the apices to the heart's lower edge,
-  the heart included (as in Chest ImaGenome).
+  the heart included (as in Chest ImaGenome). Where heart and mediastinum were outlined in one, the
+  box holds that outline too, and the outline is the region's mask.
+- Trachea: its outline, where there is one.
 
-Hila, angles and mediastinum are boxes only: their borders are not drawn by the masks. Left and
-right are the patient's; the patient's left lies on the display's right.
+Hila and angles are boxes only: their borders are not drawn by the masks. Left and right are the
+patient's; the patient's left lies on the display's right.
 """
 
 from __future__ import annotations
@@ -255,10 +257,22 @@ def _place_mediastinum(
     whole = borders(top + APEX_SHARE * tallest, bottom)
     if whole is not None and bottom > top:
         x0, x1 = whole if upper is None else (min(whole[0], upper[0]), max(whole[1], upper[1]))
-        if heart is not None:
-            x0, x1 = min(x0, heart.box[0]), max(x1, heart.box[2])
         box = (x0, float(top), x1, min(float(bottom), float(height)))
-        placed[Region.MEDIASTINUM] = PlacedRegion(Region.MEDIASTINUM, box, trust)
+        if heart is not None:
+            box = _around(box, (heart.box[0], box[1], heart.box[2], box[3]))
+        outlined = structures.get(Region.MEDIASTINUM)
+        if outlined is not None:
+            box, trust = _around(box, outlined.box), min(trust, outlined.quality)
+        placed[Region.MEDIASTINUM] = PlacedRegion(
+            Region.MEDIASTINUM, box, trust, None if outlined is None else outlined.mask
+        )
+
+
+def _around(one: Box, other: Box) -> Box:
+    """The smallest box that holds both."""
+    low, high = zip(one[:2], other[:2], strict=True), zip(one[2:], other[2:], strict=True)
+    (x0, y0), (x1, y1) = (min(pair) for pair in low), (max(pair) for pair in high)
+    return (x0, y0, x1, y1)
 
 
 def locate(place: Box | tuple[float, float], regions: ChestRegions) -> Region | None:

@@ -30,6 +30,9 @@ STRUCTURES: Final[tuple[Region, ...]] = (
 )
 """The structures whose masks the regions are derived from."""
 
+FURTHER_STRUCTURES: Final[tuple[Region, ...]] = (Region.TRACHEA, Region.MEDIASTINUM)
+"""Structures that a segmenter may outline as well; only their own regions rest on them."""
+
 _LUNGS: Final = (Region.LEFT_LUNG, Region.RIGHT_LUNG)
 _MIN_SHARE: Final[Mapping[Region, float]] = {
     Region.LEFT_LUNG: 1e-3,
@@ -37,6 +40,8 @@ _MIN_SHARE: Final[Mapping[Region, float]] = {
     Region.CARDIAC_SILHOUETTE: 1e-3,
     Region.LEFT_CLAVICLE: 1e-4,
     Region.RIGHT_CLAVICLE: 1e-4,
+    Region.TRACHEA: 1e-3,
+    Region.MEDIASTINUM: 1e-3,
 }
 
 HEART_ROWS: Final = (0.6, 0.97)
@@ -153,7 +158,7 @@ class LungOutline:
 def clean_masks(
     masks: Mapping[Region, Mask], quality: Mapping[Region, float] | None = None
 ) -> dict[Region, CleanMask]:
-    """The usable ones of the `STRUCTURES` in `masks`, each without its stray parts.
+    """The usable ones of all structures in `masks`, each without its stray parts.
 
     `masks` are bool arrays, all H×W; `quality` is each mask's trust in [0, 1] (1 where not given).
     Structures that are missing, empty or too small to be anatomy are left out. Where the left lung
@@ -165,7 +170,7 @@ def clean_masks(
         raise ValueError("the masks of one image must be two-dimensional and of one shape")
     trust = quality or {}
     cleaned: dict[Region, CleanMask] = {}
-    for structure in STRUCTURES:
+    for structure in (*STRUCTURES, *FURTHER_STRUCTURES):
         mask = masks.get(structure)
         if mask is None:
             continue

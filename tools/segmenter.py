@@ -1,4 +1,4 @@
-"""The anatomy segmenter: outlines of lungs, heart and clavicles, and the regions they place."""
+"""The anatomy segmenter: outlines of lungs, heart, clavicles, and the regions they place."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ REGION_OF_STRUCTURE: Final = {
     "heart": Region.CARDIAC_SILHOUETTE,
     "left_clavicle": Region.LEFT_CLAVICLE,
     "right_clavicle": Region.RIGHT_CLAVICLE,
+    "airways": Region.TRACHEA,
+    "cardiomediastinum": Region.MEDIASTINUM,
 }
 
 
@@ -47,20 +49,21 @@ class SegmenterExpert(NetworkExpert[AnatomyModel]):
         """
         from imaging.masks import encode_mask
         from imaging.regions import derive_regions
-        from imaging.thorax import STRUCTURES
+        from imaging.thorax import FURTHER_STRUCTURES, STRUCTURES
 
         masks, quality = by_region(self._model.get().segment(study.frontal.display))
         usable = {
             region: mask for region, mask in masks.items() if quality[region] >= USABLE_QUALITY
         }
         placed = derive_regions(usable, quality).placed
+        outlined = (*STRUCTURES, *FURTHER_STRUCTURES)
         order = dict.fromkeys((*STRUCTURES, *CLALA_REGIONS, *placed))
         ids, card = evidence_ids(), self.card
         for region in order:
             found = placed.get(region)
             if found is None:
                 continue
-            mask = found.structure if region in STRUCTURES else None
+            mask = found.structure if region in outlined else None
             yield RegionMask(
                 id=next(ids),
                 expert=card.name,

@@ -123,6 +123,26 @@ def test_no_masks_at_all_give_no_regions() -> None:
         assert side_of((1.0, 1.0, 9.0, 9.0), regions) is None
 
 
+def test_further_outlines_give_their_own_regions_and_move_no_other() -> None:
+    masks = drawn_chest()
+    trachea = np.zeros_like(masks[Region.LEFT_LUNG])
+    trachea[0:110, 122:134] = True
+    centre = masks[Region.CARDIAC_SILHOUETTE] | ellipse((256, 256), 128, 128, 30, 90)
+    outlined = {**masks, Region.TRACHEA: trachea, Region.MEDIASTINUM: centre}
+    plain = derive_regions(masks)
+    regions = derive_regions(outlined, {Region.MEDIASTINUM: 0.5})
+
+    assert plain.get(Region.TRACHEA) is None
+    assert regions.placed[Region.TRACHEA].box == (122.0, 0.0, 134.0, 110.0)
+    whole, rule = regions.placed[Region.MEDIASTINUM], plain.placed[Region.MEDIASTINUM]
+    assert whole.quality == 0.5 and rule.mask is None
+    assert whole.mask is not None and np.array_equal(whole.mask, centre)
+    assert all(whole.box[edge] <= rule.box[edge] for edge in (0, 1))
+    assert all(whole.box[edge] >= rule.box[edge] for edge in (2, 3))
+    others = plain.placed.keys() - {Region.MEDIASTINUM}
+    assert all(regions.placed[region].box == plain.placed[region].box for region in others)
+
+
 def test_masks_of_different_shapes_are_refused() -> None:
     masks = drawn_chest()
     masks[Region.LEFT_LUNG] = masks[Region.LEFT_LUNG][:100]
