@@ -21,15 +21,16 @@ from models.preprocessing import read_display, to_bytes, to_square
 
 
 class Plane(IntEnum):
-    """Bit of a pixel's byte; the first five are the segmenter's outputs, in their order."""
+    """Bit of a pixel's byte; the first seven are the segmenter's outputs, in their order."""
 
     LEFT_LUNG = 0
     RIGHT_LUNG = 1
     HEART = 2
     LEFT_CLAVICLE = 3
     RIGHT_CLAVICLE = 4
-    BOTH_LUNGS = 5
-    LUNGS_NOT_JUDGED = 6
+    AIRWAYS = 5
+    CARDIOMEDIASTINUM = 6
+    BOTH_LUNGS = 7
 
 
 _PLANE_OF = {
@@ -38,10 +39,9 @@ _PLANE_OF = {
     MaskKind.HEART: Plane.HEART,
     MaskKind.LEFT_CLAVICLE: Plane.LEFT_CLAVICLE,
     MaskKind.RIGHT_CLAVICLE: Plane.RIGHT_CLAVICLE,
+    MaskKind.AIRWAYS: Plane.AIRWAYS,
+    MaskKind.CARDIOMEDIASTINUM: Plane.CARDIOMEDIASTINUM,
     MaskKind.BOTH_LUNGS: Plane.BOTH_LUNGS,
-    # gbseg's lungs run on behind the heart and JSRT's do not, so the pixels in question are
-    # left out of the lungs' loss.
-    MaskKind.CARDIOMEDIASTINUM: Plane.LUNGS_NOT_JUDGED,
 }
 _DISTINCT_LUNGS_SHARE = 0.97
 _SMALLER_LUNG_SHARE = 0.2
@@ -52,7 +52,7 @@ class AnatomyArrays:
     """Images and masks of many records at one size.
 
     ``images`` and ``planes`` are uint8 ``(records, size, size)``; ``known`` is bool
-    ``(records, 6)``: for which of the first six planes the mask was drawn.
+    ``(records, 8)``: for which planes the mask was drawn.
     """
 
     images: NDArray[np.uint8]
@@ -108,12 +108,11 @@ def split_lungs(
 
 def _encode(record: AnatomyRecord, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     planes = np.zeros((size, size), dtype=np.uint8)
-    known = np.zeros(6, dtype=np.bool_)
+    known = np.zeros(len(Plane), dtype=np.bool_)
 
     def put(plane: Plane, mask: NDArray[np.bool_]) -> None:
         planes[mask] |= np.uint8(1 << plane)
-        if plane < len(known):
-            known[plane] = True
+        known[plane] = True
 
     for kind, path in record.masks.items():
         mask = resize_mask(read_mask(path), (size, size))
@@ -127,9 +126,10 @@ def _encode(record: AnatomyRecord, size: int) -> tuple[NDArray[np.uint8], NDArra
 def load_anatomy(records: list[AnatomyRecord], size: int, folder: Path | None) -> AnatomyArrays:
     """Decode and resize ``records``, or take what an earlier call left in ``folder``.
 
-    The cache is keyed by the records' ids and the size; another list of records makes another.
+    The cache is keyed by the records' ids, their masks and the size; another list of records makes
+    another.
     """
-    ids = (f"{record.source}/{record.image_id}" for record in records)
+    ids = (f"{record.source}/{record.image_id} {' '.join(record.masks)}" for record in records)
     key = cache_key(str(size), *ids)
     names = [f"anatomy-{key}-{part}.npy" for part in ("images", "planes", "known")]
     if folder is not None and all((folder / name).is_file() for name in names):
@@ -137,7 +137,7 @@ def load_anatomy(records: list[AnatomyRecord], size: int, folder: Path | None) -
     else:
         images = np.zeros((len(records), size, size), dtype=np.uint8)
         planes = np.zeros_like(images)
-        known = np.zeros((len(records), 6), dtype=np.bool_)
+        known = np.zeros((len(records), len(Plane)), dtype=np.bool_)
         for index, record in enumerate(records):
             images[index] = to_bytes(to_square(read_display(record.image), size))
             planes[index], known[index] = _encode(record, size)

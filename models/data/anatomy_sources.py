@@ -15,7 +15,12 @@ _JSRT_PARTS = (
     MaskKind.LEFT_CLAVICLE,
     MaskKind.RIGHT_CLAVICLE,
 )
-_GBSEG_PARTS = (MaskKind.LEFT_LUNG, MaskKind.RIGHT_LUNG, MaskKind.CARDIOMEDIASTINUM)
+_GBSEG_PARTS = (
+    MaskKind.LEFT_LUNG,
+    MaskKind.RIGHT_LUNG,
+    MaskKind.CARDIOMEDIASTINUM,
+    MaskKind.AIRWAYS,
+)
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.segmenter.network import Structure
+from models.segmenter.quality import AreaRange, QualityModel
 from models.shipping import NetworkConfig
-
-
-class AreaRange(BaseModel):
-    """Share of the image that a structure covers in the training masks: 1st and 99th percentile."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: float = Field(ge=0, le=1)
-    high: float = Field(ge=0, le=1)
 
 
 class SegmenterConfig(NetworkConfig):
@@ -23,7 +15,19 @@ class SegmenterConfig(NetworkConfig):
     size: int
     decoder_widths: tuple[int, ...]
     structures: tuple[Structure, ...] = tuple(Structure)
+    mirrored: bool = Field(
+        default=False, description="average each image with its mirror image, sides swapped back"
+    )
+    started_from: str | None = Field(
+        default=None, description="SHA-256 of the weights that the training continued"
+    )
     areas: dict[Structure, AreaRange]
+    offsets: dict[Structure, float] = Field(
+        default_factory=dict, description="added to the logits; chosen on training films"
+    )
+    quality: dict[Structure, QualityModel] = Field(
+        default_factory=dict, description="without it a mask's quality is 0: nothing is trusted"
+    )
     validation: dict[str, float] = Field(
         default_factory=dict, description="Dice on the JSRT validation films at network size"
     )

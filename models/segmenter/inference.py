@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from models.preprocessing import to_square
 from models.segmenter.config import SegmenterConfig
-from models.segmenter.masks import clean_logits, enlarge, mask_quality
+from models.segmenter.masks import enlarge
 from models.segmenter.network import SegmenterNetwork, Structure
+from models.segmenter.outlining import Outlined, outline, probability
 from models.shipping import SHIPPED, load_weights, read_config
 
 __all__ = ["TRUSTED_QUALITY", "AnatomyMasks", "AnatomySegmenter", "Structure"]
@@ -29,8 +30,8 @@ class AnatomyMasks:
     """Outlines of one radiograph.
 
     ``masks`` are bool, of the input's shape; ``probability`` maps are float32 at the network's
-    size, before stray parts were removed; ``quality`` is in [0, 1], see
-    :func:`models.segmenter.masks.mask_quality`; ``seconds`` is the time the whole call took.
+    size, before stray parts were removed; ``quality`` is the chance that the mask is a good one,
+    see :mod:`models.segmenter.quality`; ``seconds`` is the time the whole call took.
     """
 
     masks: dict[Structure, NDArray[np.bool_]]
@@ -79,7 +80,7 @@ class AnatomySegmenter:
         """
         folder = folder or SHIPPED / "anatomy_segmenter"
         config = read_config(folder, SegmenterConfig)
-        network = SegmenterNetwork(config.decoder_widths)
+        network = SegmenterNetwork(config.decoder_widths, config.structures)
         load_weights(network, folder, config.weights_sha256)
         return cls(config, network.to(memory_format=torch.channels_last))
 
@@ -94,13 +95,20 @@ class AnatomySegmenter:
         """
         started = time.perf_counter()
         square = to_square(display, self.config.size)
-        with torch.inference_mode():
-            logits = self._network(square[None, None])[0].numpy()
-        masks, probability, quality = {}, {}, {}
         height, width = display.shape
-        for raw, structure in zip(logits, self.config.structures, strict=True):
-            cleaned, kept_share = clean_logits(raw, structure)
-            masks[structure] = enlarge(cleaned, (height, width))
-            probability[structure] = (1 / (1 + np.exp(-np.clip(raw, -30, 30)))).astype(np.float32)
-            quality[structure] = mask_quality(cleaned, kept_share, self.config.areas[structure])
-        return AnatomyMasks(masks, probability, quality, time.perf_counter() - started)
+        found = outline(self._network, square, self.config)
+        return AnatomyMasks(
+            masks={part: enlarge(own.logits, (height, width)) for part, own in found.items()},
+            probability={part: probability(own.raw) for part, own in found.items()},
+            quality={part: self._quality(part, own) for part, own in found.items()},
+            seconds=time.perf_counter() - started,
+        )
+
+    def _quality(self, structure: Structure, found: Outlined) -> float:
+        model = self.config.quality.get(structure)
+        if found.traits is None:
+            return 0.0
+        if model is None:
+            t = found.traits
+            return float(np.clip(t.certainty * t.kept_share * (1 - min(1, t.unusual_area)), 0, 1))
+        return model.chance(found.traits)

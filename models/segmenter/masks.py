@@ -1,4 +1,4 @@
-"""From probability maps to masks: stray parts removed, holes filled, trust measured."""
+"""From logits to masks: stray parts removed, holes filled, enlarged to the image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from models.segmenter.config import AreaRange
 from models.segmenter.network import Structure
 
 _CERTAIN_LOGIT = 8.0
@@ -48,26 +47,3 @@ def enlarge(logits: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.b
     )
     mask: NDArray[np.bool_] = (enlarged[0, 0] > 0).numpy()
     return mask
-
-
-def mask_quality(logits: NDArray[np.float32], kept_share: float, usual: AreaRange) -> float:
-    """How far a mask can be trusted, in [0, 1].
-
-    The product of three: the mean certainty ``|2p - 1|`` over the pixels where the mask is or
-    might be (p > 0.05); the share of the mask that its largest part makes up; and whether
-    the area is a usual one (1 within the 1st to 99th percentile of the training masks, falling
-    to 0 at a third of the lower and at 1.7 times the upper limit). 0 for an empty mask.
-    """
-    chance = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    area = float((chance > 0.5).mean())
-    if area == 0:
-        return 0.0
-    certainty = float(np.abs(2 * chance[chance > 0.05] - 1).mean())
-    low, high = usual.low, usual.high
-    if area < low:
-        plausible = (area - low / 3) / (low - low / 3)
-    elif area > high:
-        plausible = (1.7 * high - area) / (0.7 * high)
-    else:
-        plausible = 1.0
-    return float(np.clip(certainty * kept_share * np.clip(plausible, 0, 1), 0, 1))

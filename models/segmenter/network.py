@@ -19,19 +19,42 @@ class Structure(StrEnum):
     HEART = "heart"
     LEFT_CLAVICLE = "left_clavicle"
     RIGHT_CLAVICLE = "right_clavicle"
+    AIRWAYS = "airways"
+    """Trachea and main bronchi."""
+    CARDIOMEDIASTINUM = "cardiomediastinum"
+    """Heart, great vessels and mediastinum from the aortic arch down, in one."""
+
+
+_COUNTERPART = {
+    Structure.LEFT_LUNG: Structure.RIGHT_LUNG,
+    Structure.RIGHT_LUNG: Structure.LEFT_LUNG,
+    Structure.LEFT_CLAVICLE: Structure.RIGHT_CLAVICLE,
+    Structure.RIGHT_CLAVICLE: Structure.LEFT_CLAVICLE,
+}
+
+
+def mirror_order(structures: tuple[Structure, ...]) -> list[int]:
+    """For each structure, the place of what lies in its stead in the mirrored image."""
+    return [structures.index(_COUNTERPART.get(part, part)) for part in structures]
 
 
 class SegmenterNetwork(nn.Module):
-    """``(batch, 1, size, size)`` intensities in [0, 1] -> ``(batch, 5, size, size)`` logits.
+    """``(batch, 1, size, size)`` intensities in [0, 1] to logits of the structures, same size.
 
     The structures are judged independently of each other, since clavicles and heart overlap the
-    lungs. ``frozen_blocks`` of the trunk, from the input on, stay as ImageNet left them.
+    lungs. ``frozen_blocks`` of the trunk, from the input on, stay as they were before training.
     """
 
-    def __init__(self, decoder_widths: tuple[int, ...], frozen_blocks: int = 0) -> None:
+    def __init__(
+        self,
+        decoder_widths: tuple[int, ...],
+        structures: tuple[Structure, ...] = tuple(Structure),
+        frozen_blocks: int = 0,
+    ) -> None:
         super().__init__()
+        self.structures = structures
         self.trunk = pyramid_trunk()
-        self.decoder = PyramidDecoder(TRUNK_CHANNELS, decoder_widths, len(Structure))
+        self.decoder = PyramidDecoder(TRUNK_CHANNELS, decoder_widths, len(structures))
         self._frozen_blocks = frozen_blocks
         for module in early_layers(self.trunk, frozen_blocks):
             module.requires_grad_(False)
@@ -46,3 +69,20 @@ class SegmenterNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.decoder(self.trunk(normalise(images)))
         return logits
+
+    def take_over(self, earlier: SegmenterNetwork) -> None:
+        """Start from a network of the same widths, which may outline fewer structures.
+
+        Outputs of structures that it did not outline keep their own initial weights.
+
+        Raises:
+            RuntimeError: its widths are others.
+        """
+        weights = earlier.state_dict()
+        for name, own in self.decoder.classify.state_dict(prefix="decoder.classify.").items():
+            merged = own.clone()
+            for row, structure in enumerate(earlier.structures):
+                if structure in self.structures:
+                    merged[self.structures.index(structure)] = weights[name][row]
+            weights[name] = merged
+        self.load_state_dict(weights)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from models.training.presets import Preset, PresetSettings
+
+DEFAULT_FOLDERS: Final = ("jsrt", "openist", "gbseg", "tb")
+"""The sources whose outlines stop at the heart, or say where it lies; covid's do neither."""
 
 
 class SegmenterSettings(PresetSettings):
@@ -12,7 +17,12 @@ class SegmenterSettings(PresetSettings):
 
     size: int = Field(gt=0, multiple_of=32)
     decoder_widths: tuple[int, int, int, int, int]
-    frozen_blocks: int = Field(default=0, ge=0, description="trunk blocks kept as ImageNet's")
+    frozen_blocks: int = Field(default=0, ge=0, description="trunk blocks kept as they are")
+    start_from: str | None = Field(
+        default=None,
+        description="shipped network, or path of a trained folder, whose weights are continued; "
+        "without it the trunk starts from ImageNet",
+    )
     sampling: dict[str, float] = Field(description="source -> share of the training images")
     reference: str = Field(default="jsrt", description="source whose lung outlines are exact")
     outline_margin: int = Field(
@@ -21,7 +31,17 @@ class SegmenterSettings(PresetSettings):
     borrowed_look_share: float = Field(
         default=0.0, ge=0, le=1, description="share of images shown with another image's look"
     )
-    folders: tuple[str, ...] = ("jsrt", "openist", "gbseg", "tb")
+    mirror_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of images shown mirrored, sides swapped; the shipped network then "
+        "averages each image with its mirror image",
+    )
+    heart_extent_weight: float = Field(
+        default=0.0, ge=0, description="weight of the heart's horizontal extent in the loss"
+    )
+    folders: tuple[str, ...] = DEFAULT_FOLDERS
 
 
 class SegmenterPreset(Preset):

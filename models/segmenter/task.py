@@ -20,11 +20,12 @@ from models.imagenet import initialise_trunk
 from models.losses import masked_overlap_loss, union_logit
 from models.metrics import dice
 from models.segmenter.implied import ImpliedAnatomy, lungs_imply
-from models.segmenter.network import SegmenterNetwork, Structure
+from models.segmenter.network import SegmenterNetwork, Structure, mirror_order
 from models.segmenter.preset import SegmenterSettings
 
 _STRUCTURES = len(Structure)
 _IMPLIED_WEIGHT = 0.5
+_MIRROR_ORDER = [*mirror_order(tuple(Structure)), int(Plane.BOTH_LUNGS)]
 
 
 class SegmenterTask:
@@ -35,7 +36,9 @@ class SegmenterTask:
     outputs is held against it.
 
     Sources draw the lungs by different conventions (the apices above all), so that of the
-    reference source is learnt: near the other sources' outlines nothing is judged.
+    reference source is learnt: near the other sources' outlines nothing is judged. Where heart and
+    mediastinum were outlined as one, the lungs were drawn on behind it, which the reference does
+    not do, so the lungs are not judged there.
     """
 
     best_metric = "mean_dice"
@@ -47,12 +50,14 @@ class SegmenterTask:
         batch_size: int,
         arrays: AnatomyArrays,
         imagenet: dict[str, Tensor] | None,
+        earlier: SegmenterNetwork | None = None,
     ) -> None:
         self._preset = preset
         self._augmentation = augmentation
         self._batch_size = batch_size
         self._arrays = arrays
         self._imagenet = imagenet
+        self._earlier = earlier
         training = np.array([split is Split.TRAIN for split in arrays.splits])
         sources = np.array(arrays.sources)
         self._pools = {
@@ -62,12 +67,17 @@ class SegmenterTask:
         shares = np.array([preset.sampling[source] for source in self._pools])
         self._shares = shares / shares.sum()
         kept = np.array([split is Split.VAL for split in arrays.splits])
-        self._validation = np.flatnonzero(kept & arrays.known[:, Plane.HEART])
+        outlined = arrays.known[:, [Plane.HEART, Plane.AIRWAYS, Plane.CARDIOMEDIASTINUM]].any(1)
+        self._validation = np.flatnonzero(kept & outlined)
 
     def network(self) -> nn.Module:
-        """Build the network, the trunk with ImageNet weights where they were given."""
-        network = SegmenterNetwork(self._preset.decoder_widths, self._preset.frozen_blocks)
-        if self._imagenet is not None:
+        """Build the network: from an earlier one, else with ImageNet's trunk where it was given."""
+        network = SegmenterNetwork(
+            self._preset.decoder_widths, frozen_blocks=self._preset.frozen_blocks
+        )
+        if self._earlier is not None:
+            network.take_over(self._earlier)
+        elif self._imagenet is not None:
             initialise_trunk(network.trunk, self._imagenet)
         return network
 
@@ -96,59 +106,92 @@ class SegmenterTask:
         images = change_exposure(images, self._augmentation, random)
         planes = (sample(planes, grids) >= 0.5).float()
         known = torch.from_numpy(self._arrays.known[indices]).float()
+        mirrored = torch.from_numpy(random.random(len(indices)) < self._preset.mirror_share)
+        images[mirrored] = images[mirrored].flip(-1)
+        planes[mirrored] = planes[mirrored].flip(-1)[:, _MIRROR_ORDER]
+        known[mirrored] = known[mirrored][:, _MIRROR_ORDER]
         foreign = torch.tensor(
             [self._arrays.sources[index] != self._preset.reference for index in indices]
         )
         implied = lungs_imply(planes, known)
-        planes[foreign] = leave_outlines_open(planes[foreign], self._preset.outline_margin)
+        unclear = foreign.float()[:, None, None, None] * outline_bands(
+            planes, self._preset.outline_margin
+        )
         logits = network(images.contiguous(memory_format=torch.channels_last)).float()
-        return anatomy_loss(logits, planes, known, implied)
+        loss = anatomy_loss(logits, planes, known, implied, unclear)
+        if self._preset.heart_extent_weight > 0:
+            extent = extent_loss(
+                logits[:, Plane.HEART], planes[:, Plane.HEART], known[:, Plane.HEART]
+            )
+            loss = loss + self._preset.heart_extent_weight * extent
+        return loss
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Dice per structure on the validation films with all five outlines."""
-        scores: list[list[float]] = []
+        """Dice per structure on validation films: the reference's, or else all that have it.
+
+        ``best_metric`` is the mean over the structures that the reference outlines.
+        """
+        scores: dict[tuple[Structure, bool], list[float]] = {}
         for start in range(0, len(self._validation), 16):
             indices = self._validation[start : start + 16]
             images = torch.from_numpy(self._arrays.images[indices]).float().div(255)[:, None]
             masks = (network(images) > 0).numpy()
-            truth = unpack(self._arrays.planes[indices])[:, :_STRUCTURES].numpy() > 0
-            scores.extend(
-                [dice(mine, theirs) for mine, theirs in zip(found, drawn, strict=True)]
-                for found, drawn in zip(masks, truth, strict=True)
-            )
-        mean = np.array(scores).mean(axis=0)
-        figures = {str(name): float(value) for name, value in zip(Structure, mean, strict=True)}
-        return {**figures, self.best_metric: float(mean.mean())}
+            truth = unpack(self._arrays.planes[indices]).numpy() > 0
+            for row, index in enumerate(indices):
+                exact = self._arrays.sources[index] == self._preset.reference
+                for place, structure in enumerate(Structure):
+                    if self._arrays.known[index, place]:
+                        overlap = dice(masks[row, place], truth[row, place])
+                        scores.setdefault((structure, exact), []).append(overlap)
+        exact_figures = {str(s): float(np.mean(v)) for (s, exact), v in scores.items() if exact}
+        figures = {str(s): float(np.mean(v)) for (s, exact), v in scores.items() if not exact}
+        mean = float(np.mean(list(exact_figures.values()))) if exact_figures else 0.0
+        return {**figures, **exact_figures, self.best_metric: mean}
 
 
 def unpack(planes: np.typing.NDArray[np.uint8]) -> Tensor:
-    """Spread the bits of ``(batch, height, width)`` bytes to ``(batch, 7, height, width)``."""
+    """Spread the bits of ``(batch, height, width)`` bytes to ``(batch, 8, height, width)``."""
     bits = (planes[:, None] >> np.arange(len(Plane), dtype=np.uint8)[None, :, None, None]) & 1
     return torch.from_numpy(bits.astype(np.float32))
 
 
-def leave_outlines_open(planes: Tensor, margin: int) -> Tensor:
-    """Mark the pixels within ``margin`` of a lung's outline as not judged, in a copy."""
+def outline_bands(planes: Tensor, margin: int) -> Tensor:
+    """0/1 ``(batch, 1, height, width)``: the pixels within ``margin`` of a lung's outline."""
     lungs = planes[:, [Plane.LEFT_LUNG, Plane.RIGHT_LUNG, Plane.BOTH_LUNGS]].amax(1, keepdim=True)
     if margin == 0 or len(planes) == 0:
-        return planes
+        return torch.zeros_like(lungs)
     window = 2 * margin + 1
     grown = functional.max_pool2d(lungs, window, stride=1, padding=margin)
     shrunk = 1 - functional.max_pool2d(1 - lungs, window, stride=1, padding=margin)
-    opened = planes.clone()
-    open_plane = opened[:, Plane.LUNGS_NOT_JUDGED : Plane.LUNGS_NOT_JUDGED + 1]
-    open_plane.copy_(torch.maximum(open_plane, grown - shrunk))
-    return opened
+    return grown - shrunk
+
+
+def extent_loss(logits: Tensor, mask: Tensor, known: Tensor) -> Tensor:
+    """How far a structure's horizontal extent is off: cross-entropy of the columns it occupies.
+
+    ``logits`` and ``mask`` are ``(batch, height, width)``, ``known`` is 0/1 ``(batch,)``. A column
+    is as likely occupied as its likeliest pixel, so the loss pulls at the outermost pixels, which
+    alone decide the cardiothoracic ratio and weigh next to nothing in an overlap.
+    """
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits.amax(1), mask.amax(1), reduction="none"
+    ).mean(1)
+    return (entropy * known).sum() / known.sum().clamp(min=1.0)
 
 
 def anatomy_loss(
-    logits: Tensor, planes: Tensor, known: Tensor, implied: ImpliedAnatomy | None = None
+    logits: Tensor,
+    planes: Tensor,
+    known: Tensor,
+    implied: ImpliedAnatomy | None = None,
+    unclear: Tensor | None = None,
 ) -> Tensor:
-    """Masked loss over the five structures and, where only that is known, the lungs' union.
+    """Masked loss over the structures and, where only that is known, the lungs' union.
 
-    ``planes`` is ``(batch, 7, height, width)`` and ``known`` ``(batch, 6)``, both 0/1, indexed
-    by :class:`models.data.anatomy_cache.Plane`. Where heart or clavicles were not outlined, what
-    the lungs imply about them counts instead, with less weight.
+    ``planes`` is ``(batch, 8, height, width)`` and ``known`` ``(batch, 8)``, both 0/1, indexed
+    by :class:`models.data.anatomy_cache.Plane`. ``unclear`` ``(batch, 1, height, width)`` marks
+    where lungs are not judged, besides what is drawn as heart and mediastinum in one. Where a
+    structure was not outlined, what the lungs imply about it counts instead, with less weight.
     """
     union = union_logit(logits[:, :1], logits[:, 1:2])
     extended = torch.cat([logits, union], dim=1)
@@ -157,13 +200,16 @@ def anatomy_loss(
     counted[:, Plane.BOTH_LUNGS] = known[:, Plane.BOTH_LUNGS] * (1 - sides_known)
     judged = torch.ones_like(extended)
     lungs = [int(Plane.LEFT_LUNG), int(Plane.RIGHT_LUNG), int(Plane.BOTH_LUNGS)]
-    judged[:, lungs] = 1 - planes[:, Plane.LUNGS_NOT_JUDGED : Plane.LUNGS_NOT_JUDGED + 1]
-    targets = planes[:, : Plane.BOTH_LUNGS + 1].clone()
+    hidden = planes[:, Plane.CARDIOMEDIASTINUM : Plane.CARDIOMEDIASTINUM + 1]
+    judged[:, lungs] = 1 - (hidden if unclear is None else torch.maximum(hidden, unclear))
+    targets = planes.clone()
     if implied is not None:
         for plane, target, where in (
             (Plane.HEART, implied.heart, implied.heart_judged),
+            (Plane.CARDIOMEDIASTINUM, implied.mediastinum, implied.mediastinum_judged),
             (Plane.LEFT_CLAVICLE, None, implied.no_clavicle),
             (Plane.RIGHT_CLAVICLE, None, implied.no_clavicle),
+            (Plane.AIRWAYS, None, implied.no_airway),
         ):
             films = implied.films * (1 - known[:, plane])
             chosen = films[:, None, None] > 0

@@ -64,7 +64,7 @@ def test_the_cache_gives_back_what_was_decoded(shared_data: Path, tmp_path: Path
     assert np.array_equal(first.images, again.images)
     assert np.array_equal(first.planes, again.planes)
     planes = unpack(first.planes)
-    assert planes.shape == (3, 7, 64, 64)
+    assert planes.shape == (3, len(Plane), 64, 64)
     lung, heart = planes[:, Plane.LEFT_LUNG], planes[:, Plane.HEART]
     assert 0.05 < lung.mean() < 0.3 and 0.02 < heart.mean() < 0.2
     assert MaskKind.HEART in records[0].masks and first.known[:, :5].all()

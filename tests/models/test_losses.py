@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
+from models.data.anatomy_cache import Plane
 from models.losses import masked_overlap_loss, smoothed_cross_entropy, union_logit
-from models.segmenter.task import anatomy_loss
+from models.segmenter.task import anatomy_loss, extent_loss
 
 
 def test_overlap_loss_by_hand() -> None:
@@ -51,13 +52,40 @@ def test_union_logit_is_the_logit_of_either() -> None:
 
 
 def test_a_union_mask_teaches_both_lungs_only_where_sides_are_unknown() -> None:
-    logits = torch.zeros(1, 5, 4, 4, requires_grad=True)
-    planes = torch.zeros(1, 7, 4, 4)
-    planes[:, 5] = 1
-    known = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+    logits = torch.zeros(1, 7, 4, 4, requires_grad=True)
+    planes = torch.zeros(1, len(Plane), 4, 4)
+    planes[:, Plane.BOTH_LUNGS] = 1
+    known = torch.zeros(1, len(Plane))
+    known[:, Plane.BOTH_LUNGS] = 1
     anatomy_loss(logits, planes, known).backward()
     assert logits.grad is not None
     assert (logits.grad[0, :2] < 0).all() and not logits.grad[0, 2:].any()
+
+
+def test_lungs_are_not_judged_where_unclear_or_behind_the_heart() -> None:
+    logits = torch.zeros(1, 7, 4, 4, requires_grad=True)
+    planes, known = torch.zeros(1, len(Plane), 4, 4), torch.ones(1, len(Plane))
+    planes[:, Plane.CARDIOMEDIASTINUM, 0] = 1
+    unclear = torch.zeros(1, 1, 4, 4)
+    unclear[..., 1, :] = 1
+    anatomy_loss(logits, planes, known, unclear=unclear).backward()
+    assert logits.grad is not None
+    assert not logits.grad[0, :2, :2].any() and (logits.grad[0, :2, 2:] > 0).all()
+    assert logits.grad[0, Plane.CARDIOMEDIASTINUM].ne(0).all()
+
+
+def test_the_extent_pulls_at_the_outermost_pixels_alone() -> None:
+    mask = torch.zeros(1, 3, 5)
+    mask[0, :, 1:4] = 1
+    logits = torch.where(mask > 0, 4.0, -4.0)
+    logits[0, 1, 4] = 3.0  # one pixel too wide
+    logits.requires_grad_(True)
+    extent_loss(logits, mask, torch.ones(1)).backward()
+    gradient = logits.grad
+    assert gradient is not None
+    assert gradient[0, 1, 4] == gradient.abs().max() > 0.1
+    assert (gradient != 0).sum() <= 5 * 3, "a column's likeliest pixels, no others"
+    assert extent_loss(logits.detach(), mask, torch.zeros(1)) == 0
 
 
 def test_smoothing_moves_the_optimum_inside() -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from findings.errors import WeightsError
-from models.segmenter.config import AreaRange, SegmenterConfig
+from models.segmenter.config import SegmenterConfig
 from models.segmenter.inference import AnatomySegmenter
 from models.segmenter.network import SegmenterNetwork, Structure
+from models.segmenter.quality import AreaRange
 from models.shipping import write_network
 
 WIDTHS = (16, 16, 8, 8, 8)
