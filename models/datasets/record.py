@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -150,6 +150,27 @@ class RadiographRecord:
     def label(self, finding: Finding) -> LabelState:
         """What the data set says of a finding; `UNKNOWN` where it says nothing."""
         return self.labels.get(finding, LabelState.UNKNOWN)
+
+    def boxes_on(self, width: int, height: int) -> tuple[FindingBox, ...]:
+        """The boxes in pixels of the image file, which is `width` × `height`.
+
+        Boxes of a resized copy are scaled with it; without a `frame` they are the file's already.
+        """
+        if self.frame is None or self.frame == (width, height):
+            return self.boxes
+        across, down = width / self.frame[0], height / self.frame[1]
+        return tuple(
+            replace(
+                own,
+                box=(
+                    own.box[0] * across,
+                    own.box[1] * down,
+                    own.box[2] * across,
+                    own.box[3] * down,
+                ),
+            )
+            for own in self.boxes
+        )
 
     @property
     def patient_key(self) -> str:

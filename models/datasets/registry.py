@@ -9,7 +9,7 @@ from findings.errors import UserInputError
 from models.data.records import Split
 from models.datasets.chexpert import CheXpert
 from models.datasets.covid import CovidCollection
-from models.datasets.dataset import Dataset, DatasetReader, ImageKey, require
+from models.datasets.dataset import Dataset, DatasetReader, ImageKey, Mark, require
 from models.datasets.folder_csv import FolderWithTable
 from models.datasets.jsrt import JsrtScr
 from models.datasets.mimic import MimicCxrJpg
@@ -47,9 +47,13 @@ def readers() -> dict[str, DatasetReader]:
 
 def detect(folder: Path) -> tuple[str, ...]:
     """The names of the readers that fit the folder best; several where they do so equally well."""
-    fitting = [reader for reader in readers().values() if reader.detect(folder)]
-    surest = min((reader.mark for reader in fitting), default=None)
-    return tuple(reader.card.name for reader in fitting if reader.mark is surest)
+    for mark in Mark:
+        # Looking for names of files walks the folder, so it comes after looking for tables.
+        own = [reader for reader in readers().values() if reader.mark is mark]
+        fitting = tuple(reader.card.name for reader in own if reader.detect(folder))
+        if fitting:
+            return fitting
+    return ()
 
 
 def open_dataset(folder: Path, kind: str | None = None, splits: Path | None = None) -> Dataset:

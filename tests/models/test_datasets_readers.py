@@ -543,6 +543,8 @@ def test_nih_labels_boxes_and_lists(tmp_path: Path) -> None:
     (box,) = first.boxes
     assert (box.finding, box.box) == (Finding.INFILTRATION, (100.5, 200.0, 150.5, 225.0))
     assert (first.frame, first.boxed) == ((1024, 1024), frozenset())
+    assert first.boxes_on(512, 256)[0].box == (50.25, 50.0, 75.25, 56.25)
+    assert first.boxes_on(1024, 1024) == first.boxes
     assert notes.counts == {Problem.BROKEN_BOX: 1}
     assert records["00000001_001.png"].patient_key == first.patient_key
     assert records["00000002_000.png"].split is Split.TEST
@@ -808,3 +810,14 @@ def test_deeply_nested_scene_graphs_are_noted(tmp_path: Path) -> None:
     notes = Notes()
     assert read(tmp_path, notes)["d1"].regions == ()
     assert notes.counts[Problem.BROKEN_FILE] == 2
+
+
+def test_the_documentation_states_every_card() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text("utf-8")
+    for name, reader in readers().items():
+        assert f"| `{name}` |" in text
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        assert reader.card.terms.split(",")[0].split(";")[0] in row
+        assert all(
+            f"<{home.split()[0]}>" in row for home in reader.card.home.split("; ") if "//" in home
+        )

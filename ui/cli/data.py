@@ -160,7 +160,7 @@ def _problem_lines(report: DatasetReport) -> Iterator[str]:
     if report.other_frame:
         yield (
             f"{report.other_frame} of them have another size than the image that the boxes were "
-            "drawn on; training scales the boxes with them"
+            "drawn on; scale these with RadiographRecord.boxes_on"
         )
     if report.boxes_outside:
         yield f"{report.boxes_outside} of their boxes reach out of the image"
