@@ -34,7 +34,7 @@ class XrvClassifierExpert(PulledExpert["XrvClassifier"]):
     one, it is confident. A label map may state operating points of one's own.
     """
 
-    seconds = 1.5
+    seconds = 0.5
 
     def __init__(self, role: Role, name: str, cache: Path, options: ExpertOptions) -> None:
         """Raises `SettingsError` where the label map does not fit the network."""

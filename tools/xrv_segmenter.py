@@ -28,7 +28,7 @@ def known_names() -> tuple[str, ...]:
 class XrvSegmenterExpert(PulledExpert["XrvAnatomy"]):
     """Outlines twelve structures, left and right by where they lie on the display."""
 
-    seconds = 12.0
+    seconds = 3.0
 
     def __init__(self, role: Role, name: str, cache: Path, options: ExpertOptions) -> None:
         """Raises `SettingsError` for another name."""

@@ -152,7 +152,7 @@ def _post(
     with client.stream(
         "POST", address, json=request, timeout=httpx.Timeout(left, connect=min(5.0, left))
     ) as answer:
-        for block in answer.iter_raw(chunk_size=16 * 1024):
+        for block in answer.iter_raw():  # as it comes: a trickle must not be waited for
             body += block
             if len(body) > LARGEST_ANSWER:
                 raise BackendError(

@@ -56,7 +56,9 @@ class Hub:
 
             def answer(self, *, body: bool) -> None:
                 path = urlsplit(self.path).path
-                if path.startswith("/api/models/org/tiny"):
+                if path.startswith("/api/models/org/tiny/tree/"):
+                    self.send(json.dumps(hub.tree()).encode(), body, {})
+                elif path.startswith("/api/models/org/tiny"):
                     self.send(json.dumps(hub.info()).encode(), body, {})
                 elif path.startswith(f"/org/tiny/resolve/{COMMIT}/"):
                     name = path.rsplit("/", 1)[1]
@@ -85,6 +87,18 @@ class Hub:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def tree(self) -> list[dict[str, object]]:
+        """The commit's files as the hub's interface lists them."""
+        return [
+            {
+                "type": "file",
+                "path": file.name,
+                "size": file.stat().st_size,
+                "oid": hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest(),
+            }
+            for file in self.folder.iterdir()
+        ]
 
     def info(self) -> dict[str, object]:
         """The model's card as the hub's interface gives it."""
