@@ -1,0 +1,1 @@
+"""Region detector: boxes of anatomical regions, learnt from Chest ImaGenome."""
