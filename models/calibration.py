@@ -65,17 +65,24 @@ def _fit(
     return PlattScale(slope=float(np.exp(found[0])), intercept=float(found[1]))
 
 
-def fit_platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> list[PlattScale]:
+def fit_platt(
+    logits: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    known: NDArray[np.bool_] | None = None,
+) -> list[PlattScale]:
     """Fit a scale for each column of ``logits`` and ``truth``, both ``(cases, findings)``.
+
+    ``known`` says which cases count for which finding; None: all for each.
 
     A slope common to all findings is fitted first (each with its own intercept, by centring);
     each finding's own slope is then drawn towards it, so that a finding with three positive
     cases does not get a slope of its own making. Add one positive and one negative pseudo-case
     in the mean logits, so that an unseen class does not give a certainty.
     """
+    asked = np.ones_like(truth) if known is None else known
+    cases = [(logits[own, column], truth[own, column]) for column, own in enumerate(asked.T)]
     centred, labels = [], []
-    for column in range(logits.shape[1]):
-        values, positive = logits[:, column], truth[:, column]
+    for values, positive in cases:
         if positive.any() and not positive.all():
             log_odds = np.log(positive.mean() / (1 - positive.mean()))
             centred.append(values - values.mean() + log_odds)
@@ -83,10 +90,7 @@ def fit_platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> list[Pla
     common = (
         _fit(np.concatenate(centred), np.concatenate(labels), 1.0, 0.0).slope if centred else 1.0
     )
-    return [
-        _fit(logits[:, column], truth[:, column], common, _SLOPE_PRIOR_STRENGTH)
-        for column in range(logits.shape[1])
-    ]
+    return [_fit(values, positive, common, _SLOPE_PRIOR_STRENGTH) for values, positive in cases]
 
 
 def _point(

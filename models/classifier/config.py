@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from findings.vocabulary import Finding
+from models.backbones import Backbone
 from models.calibration import OperatingPoints, PlattScale
 from models.classifier.cropping import View
 from models.conformal import ConformalRule
@@ -36,6 +37,7 @@ class ClassifierConfig(NetworkConfig):
 
     cache_size: int = Field(description="side to which an image is resized before it is cut")
     box_margin: float = Field(description="share of the lung box's side that is added around it")
+    backbone: Backbone = Backbone.EFFICIENTNET_LITE0
     members: tuple[MemberConfig, ...]
     findings: dict[Finding, FindingConfig] = Field(description="in the order of the outputs")
     validation: dict[str, float] = Field(

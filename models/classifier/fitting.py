@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,34 +24,41 @@ it likely on every second abnormal film of a place where it is rare."""
 
 
 def fit_findings(
-    logits: NDArray[np.float64], arrays: FindingArrays, rows: NDArray[np.int64]
+    logits: NDArray[np.float64],
+    arrays: FindingArrays,
+    rows: NDArray[np.int64],
+    sources: Collection[str],
 ) -> dict[Finding, FindingConfig]:
-    """Fit the fourteen findings on NIH's rows, tuberculosis on those of its own sets.
+    """Fit the fourteen findings on the rows of ``sources``, tuberculosis on those of its own sets.
 
     ``logits`` is ``(rows, targets)`` of the images ``rows`` of ``arrays``, all of the validation
-    split. Tuberculosis is left out where no set with it was given.
+    split. A finding that these sources never label is left out, and so is tuberculosis where no
+    set with it was given.
 
     Raises:
-        StudyError: a finding of the fourteen has no case, or only cases.
+        StudyError: a finding that is labelled has no case, or only cases.
     """
     labels, known = arrays.labels[rows], arrays.known[rows]
-    nih = np.array([arrays.sources[row] == "nih" for row in rows])
-    width = len(FINDINGS)
-    for finding, present in zip(FINDINGS, labels[nih, :width].T, strict=True):
+    own = np.array([arrays.sources[row] in sources for row in rows])
+    columns = [c for c in range(len(FINDINGS)) if known[own, c].any()]
+    for column in columns:
+        present = labels[own & known[:, column], column]
         if not present.any() or present.all():
             raise StudyError(
-                f"the validation rows hold no image with or none without {finding}, so it cannot "
-                "be calibrated: give a larger validation split"
+                f"the validation rows hold no image with or none without {FINDINGS[column]}, so "
+                "it cannot be calibrated: give a larger validation split"
             )
-    scales = fit_platt(logits[nih, :width], labels[nih, :width])
-    fitted = {
-        Finding(finding): _fit(scale, logits[nih, column], labels[nih, column])
-        for column, (finding, scale) in enumerate(zip(FINDINGS, scales, strict=True))
-    }
+    asked = known[np.ix_(own, columns)]
+    scales = fit_platt(logits[np.ix_(own, columns)], labels[np.ix_(own, columns)], asked)
+    fitted = {}
+    for column, scale in zip(columns, scales, strict=True):
+        judged = own & known[:, column]
+        finding = Finding(FINDINGS[column])
+        fitted[finding] = _fit(scale, logits[judged, column], labels[judged, column])
     column = TARGETS.index(TUBERCULOSIS)
-    asked = known[:, column]
-    if len(set(labels[asked, column])) == 2:
-        values, truth = logits[asked, column], labels[asked, column]
+    judged = known[:, column]
+    if len(set(labels[judged, column])) == 2:
+        values, truth = logits[judged, column], labels[judged, column]
         [scale] = fit_platt(values[:, None], truth[:, None])
         fitted[Finding.TUBERCULOSIS] = _fit(
             shift_prevalence(scale, float(truth.mean()), SCREENED_PREVALENCE), values, truth
@@ -77,24 +86,24 @@ def _fit(scale: PlattScale, logits: NDArray[np.float64], truth: NDArray[np.bool_
 
 
 def validation_figures(
-    logits: NDArray[np.float64], arrays: FindingArrays, rows: NDArray[np.int64]
+    logits: NDArray[np.float64],
+    arrays: FindingArrays,
+    rows: NDArray[np.int64],
+    sources: Collection[str],
 ) -> dict[str, float]:
-    """Area under the curve of each target, over the rows that know it; sources apart for TB."""
+    """Area under the curve of each target: on ``sources``; tuberculosis on each of its sets."""
     labels, known = arrays.labels[rows], arrays.known[rows]
-    sources = np.array([arrays.sources[row] for row in rows])
+    names = np.array([arrays.sources[row] for row in rows])
     figures = {}
     for column, target in enumerate(TARGETS):
+        asked = known[:, column]
         groups = (
-            {target: sources == "nih"}
+            {target: np.isin(names, list(sources))}
             if target in FINDINGS
-            else {
-                f"{target}_{source}": sources == source
-                for source in np.unique(sources[known[:, column]])
-            }
+            else {f"{target}_{name}": names == name for name in np.unique(names[asked])}
         )
         for name, group in groups.items():
-            asked = group & known[:, column]
-            area = area_under_curve(logits[asked, column], labels[asked, column])
+            area = area_under_curve(logits[group & asked, column], labels[group & asked, column])
             if not np.isnan(area):
-                figures[name] = area
+                figures[str(name)] = area
     return figures

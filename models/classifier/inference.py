@@ -67,7 +67,9 @@ class FindingClassifier:
         """
         folder = folder or SHIPPED / "finding_classifier"
         config = read_config(folder, ClassifierConfig)
-        members = nn.ModuleList(FindingNetwork(len(config.findings)) for _ in config.members)
+        members = nn.ModuleList(
+            FindingNetwork(len(config.findings), backbone=config.backbone) for _ in config.members
+        )
         load_weights(members, folder, config.weights_sha256)
         return cls(config, members.to(memory_format=torch.channels_last))
 

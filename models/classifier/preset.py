@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from models.backbones import Backbone
 from models.classifier.cropping import View
 from models.training.presets import Preset, PresetSettings
 
@@ -31,6 +32,12 @@ class ClassifierSettings(PresetSettings):
     """Networks and data of the finding classifier."""
 
     members: tuple[MemberSettings, ...] = Field(min_length=1)
+    backbone: Backbone = Backbone.EFFICIENTNET_LITE0
+    backbone_weights: str | None = Field(
+        default=None,
+        description="hub model, folder or file that the trunk begins with; null: the pulled "
+        "ImageNet weights of EfficientNet-lite0",
+    )
     cache_size: int = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
     frozen_blocks: int = Field(default=0, ge=0)
@@ -39,6 +46,9 @@ class ClassifierSettings(PresetSettings):
     box_margin: float = Field(ge=0)
     sampling: dict[str, float] = Field(
         default={"nih": 1.0}, description="source -> share of the training images"
+    )
+    primary: tuple[str, ...] = Field(
+        default=("nih",), description="sources that the findings are measured and calibrated on"
     )
 
 

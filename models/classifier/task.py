@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.classifier.cropping import reduced, view_logits, widen
+from models.classifier.fitting import validation_figures
 from models.classifier.network import FindingNetwork
 from models.classifier.preset import ClassifierSettings, MemberSettings
 from models.data.augmentation import AugmentationSettings, change_exposure, random_grids, sample
@@ -15,7 +16,7 @@ from models.data.finding_cache import FINDINGS, TARGETS, WHOLE_IMAGE, FindingArr
 from models.data.records import Split
 from models.imagenet import initialise_trunk
 from models.losses import smoothed_cross_entropy
-from models.metrics import area_under_curve
+from models.metrics import hamming_loss
 
 
 class ClassifierTask:
@@ -35,25 +36,28 @@ class ClassifierTask:
         augmentation: AugmentationSettings,
         batch_size: int,
         arrays: FindingArrays,
-        imagenet: dict[str, Tensor] | None,
+        trunk: dict[str, Tensor] | None,
     ) -> None:
         self._preset = preset
         self._member = member
         self._augmentation = augmentation
         self._batch_size = batch_size
         self._arrays = arrays
-        self._imagenet = imagenet
+        self._trunk = trunk
         pools = {s: arrays.of(Split.TRAIN, s) for s in preset.sampling}
         self._pools = {source: pool for source, pool in pools.items() if len(pool)}
         shares = np.array([preset.sampling[source] for source in self._pools])
         self._shares = shares / shares.sum()
-        self._validation = arrays.of(Split.VAL, "nih")
+        self._validation = arrays.of(Split.VAL, *preset.primary)
 
     def network(self) -> nn.Module:
-        """Build the network, the trunk with ImageNet weights where they were given."""
-        network = FindingNetwork(len(TARGETS), self._preset.dropout, self._preset.frozen_blocks)
-        if self._imagenet is not None:
-            initialise_trunk(network.trunk, self._imagenet)
+        """Build the network, the trunk with the weights that were given for it."""
+        preset = self._preset
+        network = FindingNetwork(
+            len(TARGETS), preset.dropout, preset.frozen_blocks, preset.backbone
+        )
+        if self._trunk is not None:
+            initialise_trunk(network.trunk, self._trunk)
         nn.init.zeros_(network.head.classify.weight)
         training = np.concatenate(list(self._pools.values()))
         known = self._arrays.known[training].sum(axis=0)
@@ -63,7 +67,7 @@ class ClassifierTask:
         return network
 
     def trunk_parameters(self, network: nn.Module) -> list[nn.Parameter]:
-        """Parameters of the EfficientNet."""
+        """Parameters of the trunk."""
         assert isinstance(network, FindingNetwork)
         return list(network.trunk.parameters())
 
@@ -99,16 +103,15 @@ class ClassifierTask:
         )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Area under the curve per finding, on NIH's validation split."""
+        """Area under the curve per finding, on the primary sources' validation split."""
         logits = member_logits(
             network, self._arrays, self._validation, self._member, self._preset.box_margin
         )
-        truth = self._arrays.labels[self._validation]
-        figures = {
-            finding: area_under_curve(logits[:, column], truth[:, column])
-            for column, finding in enumerate(FINDINGS)
-        }
-        return {**figures, self.best_metric: float(np.nanmean(list(figures.values())))}
+        figures = validation_figures(logits, self._arrays, self._validation, self._preset.primary)
+        own = [area for target, area in figures.items() if target in FINDINGS]
+        known = self._arrays.known[self._validation]
+        wrong = hamming_loss(logits[known] > 0, self._arrays.labels[self._validation][known])
+        return {**figures, "hamming_loss": wrong, self.best_metric: float(np.mean(own))}
 
 
 def member_logits(
