@@ -37,7 +37,7 @@ def ask(
     settings = load_settings()
     start_journal(settings.log_level)
     if not (study / "draft.json").is_file() and study.name != "draft.json":
-        ensure_index(settings)
+        ensure_index(settings, study)
     with NodeProgress() as progress:
         draft = draft_to_ask(study, settings, on_event=progress.show)
     conversation = Conversation(draft, settings, name=thread)

@@ -53,7 +53,7 @@ def draft(
         aggregator=aggregator or settings.llm.aggregator,
         out=out,
     )
-    ensure_index(settings)
+    ensure_index(settings, study)
     with NodeProgress() as progress:
         outcome = draft_study(study, options, settings, on_event=progress.show)
     show(outcome)
@@ -67,8 +67,12 @@ def show(outcome: DraftOutcome) -> None:
     click.echo(f"Written to {outcome.out}", err=True)
 
 
-def ensure_index(settings: Settings) -> None:
-    """Build the index of similar reports on first use, where its corpus has been fetched."""
+def ensure_index(settings: Settings, study: Path) -> None:
+    """Build the index of similar reports on first use, where its corpus has been fetched.
+
+    That takes a minute, so the study is tried first. Raises `StudyError` where it cannot be read.
+    """
+    from imaging.loading import load_study
     from retrieval.build import build_from_cache, can_build
 
     language = settings.language
@@ -76,6 +80,7 @@ def ensure_index(settings: Settings) -> None:
         settings.cache_dir, settings.index_dir, language
     ):
         return
+    load_study(study)
     click.echo("Building the index of similar reports; this happens once.", err=True)
     with transfer_progress("index") as progress:
         build_from_cache(settings.cache_dir, settings.index_dir, (language,), progress)

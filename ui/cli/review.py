@@ -44,7 +44,8 @@ def review(
         prior=prior,
         language=Language(language) if language else None,
     )
-    ensure_index(settings)
+    if not (study / "draft.json").is_file():
+        ensure_index(settings, study)
     with NodeProgress() as progress:
         outcome = review_study(request, settings, on_event=progress.show)
     click.echo(_json(outcome) if as_json else _table(outcome))
