@@ -128,7 +128,7 @@ def evaluate_review(texts: Sequence[str], most: int = 600, seed: int = 0) -> Rev
     kinds = list(Planted)
     found = dict.fromkeys(kinds, 0)
     planted = dict.fromkeys(kinds, 0)
-    alarms = {kind: 0 for kind in ItemType if kind is not ItemType.AGREED}
+    alarms: dict[ItemType, int] = {own: 0 for own in ItemType if own is not ItemType.AGREED}
     reports = 0
     for number, text in enumerate(texts):
         open_kinds = [k for k in kinds if planted[k] < most / len(kinds)]
@@ -137,8 +137,8 @@ def evaluate_review(texts: Sequence[str], most: int = 600, seed: int = 0) -> Rev
         report = read_report(text, Language.ENGLISH)
         ledger = true_ledger(report)
         reports += 1
-        for kind in {item.type for item in _alarming(review_report(report, ledger, True))}:
-            alarms[kind] += 1
+        for raised in {item.type for item in _alarming(review_report(report, ledger, True))}:
+            alarms[raised] += 1
         chance = random.Random(f"{seed}/{number}")
         for kind in sorted(open_kinds, key=lambda k: planted[k]):
             planting = plant(report, kind, chance)
