@@ -86,8 +86,11 @@ class ExpertReport(Frozen):
     def draw(self, folder: Path) -> list[Path]:
         """Write every curve as a picture named ``experts-*.png``; no picture shows a film."""
         folder.mkdir(parents=True, exist_ok=True)
-        scores = [score for _, score in self.sections()]
-        return [path for s in scores if isinstance(s, Drawn) for path in s.draw(folder)]
+        drawn: list[Path] = []
+        for _, score in self.sections():
+            if isinstance(score, Drawn):
+                drawn += score.draw(folder)
+        return drawn
 
 
 def evaluate_experts(
