@@ -68,6 +68,9 @@ ALIKE: Final = (
 )
 """Findings read for one another so often that a label on one is no denial of the others."""
 
+LARGEST_NODULE: Final = 30.0
+"""Millimetres; what is larger is a mass (Fleischner Society glossary, Radiology 2008)."""
+
 _BRIXIA_ZONES: Final = {
     "A": Region.RIGHT_UPPER_ZONE,
     "B": Region.RIGHT_MID_ZONE,
@@ -131,20 +134,17 @@ def with_absences(present: Iterable[Claim], judged: Iterable[Finding]) -> tuple[
 
 def nih_records(data: Path, placer: Placer | None) -> Iterator[WeakRecord]:
     """NIH: fourteen text-mined labels, placed by the boxes where an image has some."""
-    boxes: dict[tuple[str, str], list[Box]] = {}
-    for row in _rows(data / "nih" / "boxes.csv"):
-        box = (float(row["x_min"]), float(row["y_min"]), float(row["x_max"]), float(row["y_max"]))
-        boxes.setdefault((row["image"], row["finding"]), []).append(box)
+    boxes = read_boxes(data)
     for record in read_nih(data):
         if record.note:
             continue
         present = []
-        for name, column in NIH_COLUMNS.items():
-            drawn = boxes.get((record.image_id, column), [])
-            places = [placer.place(record.image, box) for box in drawn] if placer else []
-            for side, region in places:
-                present.append(_claim(Finding(name), side, region))
-            if record.labels[name] and not places:
+        for name in NIH_COLUMNS:
+            drawn = boxes.get((record.image_id, Finding(name)), [])
+            if placer is not None and not _has_one_place(Finding(name)):
+                places = (placer.place(record.image, box) for box in drawn)
+                present += [_claim(Finding(name), *place) for place in places]
+            if record.labels[name] and not any(c.finding == name for c in present):
                 present.append(Claim(finding=Finding(name)))
         yield WeakRecord(
             "nih",
@@ -156,33 +156,49 @@ def nih_records(data: Path, placer: Placer | None) -> Iterator[WeakRecord]:
         )
 
 
-def jsrt_records(data: Path, placer: Placer | None) -> Iterator[WeakRecord]:
-    """JSRT: one nodule with its position, or none; nothing is said of other findings."""
+def read_boxes(data: Path) -> dict[tuple[str, Finding], list[Box]]:
+    """NIH's boxes by image and finding, in pixels of the image; empty without the table."""
+    named = {column: Finding(name) for name, column in NIH_COLUMNS.items()}
+    boxes: dict[tuple[str, Finding], list[Box]] = {}
+    for row in _rows(data / "nih" / "boxes.csv"):
+        box = (float(row["x_min"]), float(row["y_min"]), float(row["x_max"]), float(row["y_max"]))
+        if row["finding"] in named:
+            boxes.setdefault((row["image"], named[row["finding"]]), []).append(box)
+    return boxes
+
+
+def jsrt_records(data: Path, _: Placer | None) -> Iterator[WeakRecord]:
+    """JSRT: one nodule with its lobe, or none; nothing is said of other findings."""
     folder = data / "jsrt"
     nodules = {row["image"]: row for row in _rows(folder / "nodules.csv")}
     for row in _rows(folder / "split.csv"):
-        image = folder / "images" / f"{row['image']}.jpg"
         nodule = nodules.get(row["image"])
         present = []
         if nodule is not None:
-            finding = Finding.MASS if float(nodule["size_mm"] or 0) > 30 else Finding.NODULE
-            corners = (nodule["x_min"], nodule["y_min"], nodule["x_max"], nodule["y_max"])
-            box = tuple(float(value) for value in corners)
-            side, region = placer.place(image, box) if placer else (None, None)  # type: ignore[arg-type]
-            written = nodule["location"].strip().lower()
-            stated = {"l.": Side.LEFT, "r.": Side.RIGHT}.get(written[:2])
-            if stated is not None and stated is not side:
-                side, region = stated, None
-            present.append(_claim(finding, side, region))
-        judged = (Finding.NODULE, Finding.MASS)
+            large = float(nodule["size_mm"] or 0) > LARGEST_NODULE
+            present.append(
+                _claim(Finding.MASS if large else Finding.NODULE, *_jsrt_place(nodule["location"]))
+            )
         yield WeakRecord(
             "jsrt",
             row["image"],
             row["image"],
-            image,
+            folder / "images" / f"{row['image']}.jpg",
             Split(row.get("split", "")),
-            with_absences(present, judged),
+            with_absences(present, (Finding.NODULE, Finding.MASS)),
         )
+
+
+def _jsrt_place(location: str) -> tuple[Side | None, Region | None]:
+    """Side and height of "l.upper lobe(S1+2)": the lobe's zone, since it is a frontal film."""
+    words = location.strip().lower()
+    side = {"l": Side.LEFT, "r": Side.RIGHT}.get(words[:1])
+    zones = {"upper": "upper_zone", "middle": "mid_zone", "lingula": "mid_zone"}
+    zone = next((zone for word, zone in zones.items() if word in words), None)
+    if side is None or zone is None:
+        # A lower lobe reaches up to the middle of the lung, so it tells the side alone.
+        return side, None
+    return side, Region(f"{side}_{zone}")
 
 
 def tuberculosis_records(data: Path, _: Placer | None) -> Iterator[WeakRecord]:
@@ -281,11 +297,15 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def _claim(finding: Finding, side: Side | None, region: Region | None) -> Claim:
-    if describe(finding).group is FindingGroup.HEART:
+    if _has_one_place(finding):
         return Claim(finding=finding)
     if region is not None and side is None and region_side(region) in (Side.LEFT, Side.RIGHT):
         side = region_side(region)
     return Claim(finding=finding, side=None if side is Side.MIDLINE else side, region=region)
+
+
+def _has_one_place(finding: Finding) -> bool:
+    return describe(finding).group in (FindingGroup.HEART, FindingGroup.DIAPHRAGM)
 
 
 def _without_tuberculosis() -> tuple[Claim, ...]:
