@@ -10,6 +10,7 @@ R2GenCMN does. Both act on scores before the search, so every search honours the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,9 +83,7 @@ class Speaker:
         scores = logits[0].float().log_softmax(dim=-1)
         if settings.guidance > 0:
             anyway = logits[1].float().log_softmax(dim=-1)
-            least = scores.amax(dim=-1, keepdim=True) + float(
-                torch.tensor(settings.plausible).log()
-            )
+            least = scores.amax(dim=-1, keepdim=True) + math.log(settings.plausible)
             guided = scores + settings.guidance * (scores - anyway)
             scores = guided.masked_fill(scores < least, -torch.inf).log_softmax(dim=-1)
         scores[:, list(_NEVER)] = -torch.inf
