@@ -14,6 +14,8 @@ from models.data.files import cache_key, cached
 from models.data.records import Split
 from models.preprocessing import read_display, to_bytes, to_square
 
+_PICTURES = (".jpg", ".jpeg", ".png")
+
 
 @dataclass(frozen=True, slots=True)
 class BoxArrays:
@@ -74,5 +76,13 @@ def load_boxes(
 def _decode(records: list[BoxRecord], size: int) -> NDArray[np.uint8]:
     images = np.zeros((len(records), size, size), dtype=np.uint8)
     for index, record in enumerate(records):
-        images[index] = to_bytes(to_square(read_display(record.image), size))
+        images[index] = to_bytes(to_square(_display(record.image), size))
     return images
+
+
+def _display(path: Path) -> NDArray[np.float32]:
+    if path.suffix.lower() in _PICTURES:
+        return read_display(path)
+    from models.datasets.pixels import read_pixels
+
+    return read_pixels(path)

@@ -243,13 +243,20 @@ _READERS: Final[dict[str, tuple[str, Callable[[Path], Iterator[BoxRecord]]]]] = 
 def read_boxes(data: Path, folders: tuple[str, ...] = tuple(_READERS)) -> list[BoxRecord]:
     """Read every named folder that exists under ``data``; a missing one is passed over.
 
+    Any other name is that of a published data set (:mod:`models.datasets.registry`), such as
+    ``vindr-cxr``, and ``data`` is then its folder.
+
     Raises:
-        StudyError: a folder's name is not known, or a row holds no usable box.
+        StudyError: a row holds no usable box.
+        UserInputError: the name is not known, or the folder is not that data set.
     """
     records: list[BoxRecord] = []
     for name in folders:
         if name not in _READERS:
-            raise StudyError(f"there is no reader of boxes named {name!r}: use {list(_READERS)}")
+            from models.data.box_datasets import read_published_boxes
+
+            records.extend(read_published_boxes(data, name))
+            continue
         table, reader = _READERS[name]
         if (data / table).is_file():
             records.extend(reader(data))

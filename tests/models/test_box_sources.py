@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from findings.errors import StudyError
+from findings.errors import StudyError, UserInputError
 from findings.vocabulary import Finding
 from models.data.box_cache import load_boxes
 from models.data.box_sources import mask_boxes, read_boxes
@@ -99,8 +99,35 @@ def test_patches_of_a_mask() -> None:
 
 def test_what_is_absent_is_passed_over_and_an_unknown_folder_is_told(tmp_path: Path) -> None:
     assert read_boxes(tmp_path) == []
-    with pytest.raises(StudyError, match="reader of boxes"):
+    with pytest.raises(UserInputError, match="no data set reader"):
         read_boxes(tmp_path, ("elsewhere",))
+
+
+def test_several_radiologists_of_vindr_make_one_box(tmp_path: Path) -> None:
+    rows = ["image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"]
+    for number in range(12):
+        picture(tmp_path / "train" / f"{number}.png", 200, 100)
+        if number % 2:
+            rows += [f"{number},No finding,14,R{n},,,," for n in (1, 2, 3)]
+        else:
+            rows += [
+                f"{number},Cardiomegaly,3,R1,50,40,110,90",
+                f"{number},Cardiomegaly,3,R2,54,42,114,90",
+                f"{number},No finding,14,R3,,,,",
+            ]
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    records = read_boxes(tmp_path, ("vindr-cxr",))
+    assert len(records) == 12 and all(record.complete for record in records)
+    assert {record.split for record in records} == {Split.TRAIN, Split.VAL}
+    drawn = [record for record in records if record.boxes]
+    assert len(drawn) == 6
+    assert [box.box for record in drawn for box in record.boxes] == [
+        pytest.approx((0.25, 0.4, 0.57, 0.9))
+    ] * 6
+    assert all(record.present[Finding.CARDIOMEGALY] for record in drawn)
+    clear = next(record for record in records if not record.boxes)
+    assert not any(here for f, here in clear.present.items() if f is not Finding.NO_FINDING)
+    assert load_boxes(records, (Finding.CARDIOMEGALY,), 32, None).drawn().sum() == 6
 
 
 def test_the_real_folders_hold_what_their_description_says(shared_data: Path) -> None:

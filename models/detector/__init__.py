@@ -1,0 +1,1 @@
+"""Finding detector: findings with boxes, by Faster R-CNN."""
