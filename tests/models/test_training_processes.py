@@ -72,7 +72,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
