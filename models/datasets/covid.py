@@ -11,7 +11,7 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.labels import closed
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import find_table, inside, missing_columns, read_table
+from models.datasets.tables import find_table, inside, missing_columns, read_table, required_table
 from models.datasets.views import view_of
 
 _TABLE: Final = "metadata.csv"
@@ -50,8 +50,7 @@ class CovidCollection(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, _TABLE)
-        assert table is not None
+        table = required_table(folder, _TABLE)
         for row in read_table(table, _COLUMNS, notes):
             if row["modality"].upper() != "X-RAY":
                 continue

@@ -23,6 +23,7 @@ from models.datasets.tables import (
     inside,
     missing_columns,
     read_table,
+    required_table,
 )
 from models.datasets.views import view_of
 
@@ -65,8 +66,7 @@ class FolderWithTable(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, _TABLE)
-        assert table is not None
+        table = required_table(folder, _TABLE)
         images = _images(folder, notes)
         boxes = _read_boxes(folder, notes)
         columns = {}

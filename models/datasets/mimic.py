@@ -13,7 +13,14 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.imagenome import read_scene_graph
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import find_table, inside, missing_columns, read_table, read_text
+from models.datasets.tables import (
+    find_table,
+    inside,
+    missing_columns,
+    read_table,
+    read_text,
+    required_table,
+)
 from models.datasets.views import view_of
 
 _VERSIONS: Final = ("mimic-cxr-2.1.0", "mimic-cxr-2.0.0")
@@ -68,8 +75,7 @@ class MimicCxrJpg(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, *_METADATA)
-        assert table is not None
+        table = required_table(folder, *_METADATA)
         splits = _read_splits(folder, notes)
         labels = _read_labels(folder, notes)
         graphs = next((folder / name for name in _GRAPHS if _has_graphs(folder / name)), None)

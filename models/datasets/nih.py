@@ -22,6 +22,7 @@ from models.datasets.tables import (
     listed_names,
     missing_columns,
     read_table,
+    required_table,
 )
 from models.datasets.views import view_of
 
@@ -62,8 +63,7 @@ class NihChestXray14(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, *_TABLES)
-        assert table is not None
+        table = required_table(folder, *_TABLES)
         images = files_by_name(folder, (".png", ".jpg", ".jpeg"), notes)
         boxes = _read_boxes(folder, notes)
         splits = _read_splits(folder)

@@ -13,14 +13,12 @@ class Problem(StrEnum):
     REFUSED_NAME = "file name that leads outside the folder or is not usable"
     BROKEN_ROW = "row of a table that is cut short or has an unusable value"
     BROKEN_BOX = "box without extent or with an unusable number"
-    BROKEN_OUTLINE = "mask that cannot be used"
     BROKEN_FILE = "report or scene graph that cannot be read"
     MISSING_REPORT = "report named in a table but not in the folder"
     OVERSIZED_TEXT = "text too long to be a report"
     UNMAPPED_LABEL = "label that stands for no finding of the vocabulary"
     CONFLICT = "label that the data set both affirms and denies"
     SAME_NAME = "second file of the same name"
-    SAME_IMAGE = "second row of an image"
 
 
 class Notes:

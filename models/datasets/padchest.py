@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,13 +13,19 @@ from findings.catalogue import FindingGroup, describe
 from findings.claims import Claim
 from findings.label_maps import Dataset as LabelSet
 from findings.label_maps import Place, finding_of, mapped_findings, padchest_place
-from findings.regions import paired_region, region_side, sided_region
+from findings.regions import Region, paired_region, region_side, sided_region
 from findings.vocabulary import Finding, Language, Side
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.labels import closed
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord, ReportText
-from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
+from models.datasets.tables import (
+    files_by_name,
+    find_table,
+    missing_columns,
+    read_table,
+    required_table,
+)
 from models.datasets.views import view_of
 
 _TABLE: Final = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
@@ -74,8 +80,7 @@ class PadChest(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, _TABLE)
-        assert table is not None
+        table = required_table(folder, _TABLE)
         images = files_by_name(folder, (".png", ".jpg"), notes)
         for row in read_table(table, _COLUMNS, notes):
             cell, sentences = row["Labels"], row["LabelsLocalizationsBySentence"]
@@ -157,9 +162,8 @@ def _claims(labels: list[str], places: list[Place]) -> Iterator[Claim]:
             yield Claim(finding=finding)
             continue
         side = side or next((place.side for place in places if place.side), None)
-        family = {paired_region(own) or own for own in describe(finding).regions}
         regions = [place.region for place in places if place.region is not None]
-        fitting = [own for own in regions if (paired_region(own) or own) in family]
+        fitting = [own for own in regions if (paired_region(own) or own) in _family(finding)]
         if describe(finding).group is FindingGroup.LUNGS and not fitting:
             fitting = regions
         region = fitting[0] if fitting else None
@@ -168,6 +172,12 @@ def _claims(labels: list[str], places: list[Place]) -> Iterator[Claim]:
         elif region is not None:
             side = region_side(region)
         yield Claim(finding=finding, side=side, region=region)
+
+
+@cache
+def _family(finding: Finding) -> frozenset[Region]:
+    """Where a finding usually lies, both sides together."""
+    return frozenset(paired_region(region) or region for region in describe(finding).regions)
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,13 @@ from models.datasets.boxes import corner_and_size
 from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes, Problem
 from models.datasets.record import FindingBox, LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
+from models.datasets.tables import (
+    files_by_name,
+    find_table,
+    missing_columns,
+    read_table,
+    required_table,
+)
 from models.datasets.views import view_of
 
 _TABLE: Final = "stage_2_train_labels.csv"
@@ -54,8 +60,7 @@ class RsnaPneumonia(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, _TABLE)
-        assert table is not None
+        table = required_table(folder, _TABLE)
         classes = _by_id(find_table(folder, _CLASSES), "patientId", "class", notes)
         views = _by_id(find_table(folder, _HEADERS), "PatientID", "ViewPosition", notes)
         boxes: dict[str, tuple[FindingBox, ...]] = {}

@@ -12,7 +12,13 @@ from models.datasets.dataset import DatasetCard, DatasetReader
 from models.datasets.notes import Notes
 from models.datasets.outlines import RunLengthOutline
 from models.datasets.record import LabelOrigin, LabelState, RadiographRecord
-from models.datasets.tables import files_by_name, find_table, missing_columns, read_table
+from models.datasets.tables import (
+    files_by_name,
+    find_table,
+    missing_columns,
+    read_table,
+    required_table,
+)
 
 _TABLES: Final = ("stage_2_train.csv", "train-rle.csv", "siim-pneumothorax-train-rle.csv")
 _COLUMNS: Final = ("ImageId", "EncodedPixels")
@@ -49,8 +55,7 @@ class SiimPneumothorax(DatasetReader):
 
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
-        table = find_table(folder, *_TABLES)
-        assert table is not None
+        table = required_table(folder, *_TABLES)
         runs: dict[str, tuple[str, ...]] = {}
         for row in read_table(table, _COLUMNS, notes):
             text = row["EncodedPixels"]

@@ -48,6 +48,21 @@ def find_table(folder: Path, *names: str) -> Path | None:
     return None
 
 
+def required_table(folder: Path, *names: str) -> Path:
+    """The first of `names` that is there, as `find_table` looks for it.
+
+    Raises:
+        UserInputError: none is.
+    """
+    table = find_table(folder, *names)
+    if table is None:
+        raise UserInputError(
+            f"There is no table {' or '.join(names)} in the folder; get a complete copy of the "
+            "data set."
+        )
+    return table
+
+
 def columns_of(table: Path) -> tuple[str, ...]:
     """The column names of a table, without blanks around them.
 

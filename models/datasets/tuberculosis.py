@@ -69,7 +69,7 @@ class Tuberculosis(DatasetReader):
     def read(self, folder: Path, notes: Notes) -> Iterator[RadiographRecord]:
         """See `DatasetReader`."""
         # The two lung masks of a Montgomery film bear the film's own name.
-        films: dict[str, Path] = {}
+        films: dict[str, tuple[re.Match[str], Path]] = {}
         outlines: dict[str, list[Outline]] = {}
         for path in sorted(folder.rglob("*.png")):
             named = _NAME.match(path.stem)
@@ -81,11 +81,9 @@ class Tuberculosis(DatasetReader):
             elif path.stem == f"{named[0]}_mask":
                 outlines.setdefault(named[0], []).append(FileOutline(MaskKind.BOTH_LUNGS, path))
             elif path.stem == named[0] and "mask" not in path.parent.name.lower():
-                films.setdefault(named[0], path)
+                films.setdefault(named[0], (named, path))
         readings = files_by_name(folder, (".txt",), notes)
-        for name, path in films.items():
-            named = _NAME.fullmatch(name)
-            assert named is not None
+        for name, (named, path) in films.items():
             sick = named[2] == "1"
             yield RadiographRecord(
                 source=_SOURCES[named[1]],
