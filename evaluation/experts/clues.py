@@ -261,7 +261,7 @@ def _neighbours(
     cosines = vectors @ vectors.T
     names = np.array(patients)
     shares, chances, own = [], [], []
-    for row in np.flatnonzero(truth.any(axis=1)):
+    for row in map(int, np.flatnonzero(truth.any(axis=1))):
         others = np.flatnonzero(names != names[row])
         shared = (truth[others] & truth[row]).any(axis=1)
         order = np.argsort(-cosines[row, others], kind="stable")[:NEIGHBOURS_READ]
@@ -308,12 +308,13 @@ def sentence_score(
     ``cosines`` is ``(images, sentences)``, ``says`` bool ``(sentences, findings)``, ``truth`` bool
     ``(images, findings)``. Images without a finding are passed over.
     """
-    ill = np.flatnonzero(truth.any(axis=1))
-    usual = np.argsort(-cosines.mean(axis=0), kind="stable")
+    ill = [int(row) for row in np.flatnonzero(truth.any(axis=1))]
+    usual: NDArray[np.int64] = np.argsort(-cosines.mean(axis=0), kind="stable")
     orders = np.argsort(-cosines, axis=1, kind="stable")
 
     def met(row: int, order: NDArray[np.int64], most: int) -> float:
-        return float(says[order[:most]].any(axis=0)[truth[row]].mean())
+        met_by = np.asarray(says[order[:most]].any(axis=0), dtype=bool)
+        return float(met_by[truth[row]].mean())
 
     return SentenceScore(
         candidates=len(says),
