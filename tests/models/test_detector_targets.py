@@ -175,9 +175,9 @@ def test_the_losses_of_a_hand_worked_image() -> None:
     _, losses = stage({}, [torch.zeros(0, 4)], [(32, 32)], [target])
     softplus = nn.functional.softplus
     judged = softplus(torch.tensor(0.0)) + softplus(torch.tensor(-2.0))
-    assert float(losses["loss_classifier"]) == pytest.approx(float(judged))
-    assert float(losses["loss_box_reg"]) == 0.0
-    assert float(losses["loss_instances"]) == pytest.approx(
+    assert float(losses["loss_classifier"].detach()) == pytest.approx(float(judged))
+    assert float(losses["loss_box_reg"].detach()) == 0.0
+    assert float(losses["loss_instances"].detach()) == pytest.approx(
         0.5 * float(softplus(torch.tensor(-1.0)))
     )
     losses["loss_classifier"].backward()
