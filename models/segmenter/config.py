@@ -26,7 +26,7 @@ class SegmenterConfig(NetworkConfig):
         default_factory=dict, description="added to the logits; chosen on training films"
     )
     quality: dict[Structure, QualityModel] = Field(
-        default_factory=dict, description="without it a mask's quality is 0: nothing is trusted"
+        default_factory=dict, description="fitted chance of a good mask; without it a rule"
     )
     validation: dict[str, float] = Field(
         default_factory=dict, description="Dice on the JSRT validation films at network size"

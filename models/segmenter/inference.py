@@ -15,6 +15,7 @@ from models.segmenter.config import SegmenterConfig
 from models.segmenter.masks import enlarge
 from models.segmenter.network import SegmenterNetwork, Structure
 from models.segmenter.outlining import Outlined, outline, probability
+from models.segmenter.quality import rule_quality
 from models.shipping import SHIPPED, load_weights, read_config
 
 __all__ = ["TRUSTED_QUALITY", "AnatomyMasks", "AnatomySegmenter", "Structure"]
@@ -30,8 +31,8 @@ class AnatomyMasks:
     """Outlines of one radiograph.
 
     ``masks`` are bool, of the input's shape; ``probability`` maps are float32 at the network's
-    size, before stray parts were removed; ``quality`` is the chance that the mask is a good one,
-    see :mod:`models.segmenter.quality`; ``seconds`` is the time the whole call took.
+    size, before stray parts were removed; ``quality`` is the trust in each mask, in [0, 1], see
+    :mod:`models.segmenter.quality`; ``seconds`` is the time the whole call took.
     """
 
     masks: dict[Structure, NDArray[np.bool_]]
@@ -109,6 +110,5 @@ class AnatomySegmenter:
         if found.traits is None:
             return 0.0
         if model is None:
-            t = found.traits
-            return float(np.clip(t.certainty * t.kept_share * (1 - min(1, t.unusual_area)), 0, 1))
+            return rule_quality(found.traits, self.config.areas[structure])
         return model.chance(found.traits)

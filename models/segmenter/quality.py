@@ -44,16 +44,17 @@ class MaskTraits:
     soft Dice of the image's probabilities and its mirror image's, 1 where the network does not
     look at that. ``kept_share``: of the mask, the share that was not dropped as stray.
     ``unusual_area``: how far the area lies outside the usual range, as a logarithm of the ratio; 0
-    within.
+    within. ``area``: the mask's share of the image.
     """
 
     certainty: float
     agreement: float
     kept_share: float
     unusual_area: float
+    area: float
 
     def values(self) -> NDArray[np.float64]:
-        """The traits as ``(TRAITS,)`` numbers, each larger where the mask is less sure."""
+        """What quality is fitted on: ``(TRAITS,)`` numbers, larger where the mask is less sure."""
         doubts = np.log([1 + _SOFTNESS - self.certainty, 1 + _SOFTNESS - self.agreement])
         strays = np.log((1 + _SOFTNESS - self.kept_share) / _SOFTNESS)
         return np.array([*doubts, strays, self.unusual_area])
@@ -85,7 +86,21 @@ def mask_traits(
     unusual = max(0.0, np.log(usual.low / area) if usual.low > 0 else 0.0)
     if usual.high > 0:
         unusual = max(unusual, float(np.log(area / usual.high)))
-    return MaskTraits(certainty, agreement, kept_share, float(unusual))
+    return MaskTraits(certainty, agreement, kept_share, float(unusual), area)
+
+
+def rule_quality(traits: MaskTraits, usual: AreaRange) -> float:
+    """Trust in [0, 1] by rule, for networks that no quality was fitted for.
+
+    Certainty times the kept share, times 1 where the area is a usual one, falling to 0 at a third
+    of the lower and at 1.7 times the upper limit.
+    """
+    plausible = 1.0
+    if traits.area < usual.low:
+        plausible = (traits.area - usual.low / 3) / (usual.low * 2 / 3)
+    elif traits.area > usual.high:
+        plausible = (1.7 * usual.high - traits.area) / (0.7 * usual.high)
+    return float(np.clip(traits.certainty * traits.kept_share * np.clip(plausible, 0, 1), 0, 1))
 
 
 def soft_agreement(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

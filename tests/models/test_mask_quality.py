@@ -18,6 +18,7 @@ from models.segmenter.quality import (
     QualityModel,
     fit_quality,
     mask_traits,
+    rule_quality,
     soft_agreement,
 )
 
@@ -67,7 +68,7 @@ def test_a_doubt_more_never_raises_the_quality(
     values = [certainty, agreement, kept, unusual]
     worse = list(values)
     worse[which] = values[which] + step if which == 3 else max(0.0, values[which] - step)
-    assert model.chance(MaskTraits(*worse)) <= model.chance(MaskTraits(*values))
+    assert model.chance(MaskTraits(*worse, area=0.1)) <= model.chance(MaskTraits(*values, area=0.1))
 
 
 def test_the_fit_ranks_and_calibrates_and_never_rewards_a_doubt() -> None:
@@ -85,8 +86,17 @@ def test_the_fit_ranks_and_calibrates_and_never_rewards_a_doubt() -> None:
 
 def test_masks_of_one_kind_leave_the_fit_finite() -> None:
     model = fit_quality(np.random.default_rng(0).normal(size=(20, 4)), np.ones(20, bool))
-    middling = model.chance(MaskTraits(0.9, 0.9, 1.0, 0.0))
+    middling = model.chance(MaskTraits(0.9, 0.9, 1.0, 0.0, 0.15))
     assert np.isfinite(model.weights).all() and 0.5 < middling < 1
+
+
+def test_the_rule_falls_off_outside_the_usual_area() -> None:
+    def trust(area: float) -> float:
+        return rule_quality(MaskTraits(0.9, 1.0, 0.5, 0.0, area), USUAL)
+
+    assert trust(0.1) == trust(0.2) == pytest.approx(0.45)
+    assert trust(0.2 / 3) == pytest.approx(0.225) and trust(0.27) == pytest.approx(0.225)
+    assert trust(0.03) == trust(0.35) == 0
 
 
 def test_agreement_is_soft_dice() -> None:
