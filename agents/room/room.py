@@ -9,13 +9,14 @@ from typing import Final
 
 from agents.asking import Conversation
 from agents.conversation.answer import Answer
-from agents.drafting import DraftOptions, draft_study
+from agents.drafting import DraftOptions, draft_study, sign_draft
 from agents.events import ProgressEvent
 from agents.reviewing import ReviewOutcome, ReviewRequest, review_study
 from agents.room.board import Board, Note, StudyState
 from agents.room.shelf import Shelf, ShelvedStudy
 from agents.services import Services
 from agents.settings import Settings
+from agents.state import SignOff
 from findings.errors import NotAChestRadiographError, ReadingRoomError, UserInputError
 from findings.vocabulary import Language
 from reporting.draft import Draft
@@ -87,7 +88,8 @@ class Room:
 
         self.board.pin(study.id, StudyState.DRAFTING)
         try:
-            draft_study(study.study, options, self.settings, tell, self._services)
+            outcome = draft_study(study.study, options, self.settings, tell, self._services)
+            study.keep_thread(outcome.thread_id)
         except NotAChestRadiographError as error:
             self.board.pin(study.id, StudyState.REFUSED, str(error))
         except ReadingRoomError as error:
@@ -107,6 +109,22 @@ class Room:
         if not study.drafted:
             raise UserInputError("This study has no draft yet. Start one and wait for its end.")
         return read_draft(study.draft_folder / DRAFT_FILE)
+
+    def sign(self, study: ShelvedStudy, signer: str) -> Draft:
+        """A person takes responsibility for the draft: it becomes signed and stays as it is.
+
+        Raises `UserInputError` where there is no draft that waits for it.
+        """
+        if not study.thread:
+            raise UserInputError("This study has no draft that waits for a sign-off.")
+        outcome = sign_draft(
+            study.thread,
+            SignOff(signer=signer),
+            self.settings,
+            out=study.draft_folder,
+            services=self._services,
+        )
+        return outcome.draft
 
     def ask(
         self,

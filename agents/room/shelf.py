@@ -45,6 +45,16 @@ class ShelvedStudy:
         return self.folder / "draft"
 
     @property
+    def thread(self) -> str:
+        """The draft's thread in the checkpoints; empty where there is none."""
+        path = self.folder / "thread"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+    def keep_thread(self, thread: str) -> None:
+        """Remember the draft's thread, so that it can be signed later."""
+        (self.folder / "thread").write_text(thread, "utf-8")
+
+    @property
     def drafted(self) -> bool:
         """Whether a draft is there."""
         return (self.draft_folder / DRAFT_FILE).is_file()

@@ -46,7 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not set(HEAVY) & set(out)
 
 
-COMMANDS = ("draft", "ask", "review", "serve", "gate", "label", "sample", "doctor", "train")
+COMMANDS = ("draft", "ask", "review", "ui", "serve", "gate", "label", "sample", "doctor", "train")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -24,6 +24,7 @@ from ui.cli.label import label
 from ui.cli.models import models
 from ui.cli.resume import resume
 from ui.cli.review import review
+from ui.cli.room import ui
 from ui.cli.sample import sample
 from ui.cli.serve import serve
 from ui.cli.train import train
@@ -47,6 +48,7 @@ for command in (
     draft,
     ask,
     review,
+    ui,
     serve,
     resume,
     gate,

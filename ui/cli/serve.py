@@ -15,19 +15,13 @@ def serve(host: str, port: int) -> None:
     Keys come from READINGROOM_API__KEYS or the settings file; without any, only this machine may
     ask, and no other address is bound.
     """
-    import ipaddress
-
     from agents.journal import start_journal
     from agents.settings import load_settings
     from findings.errors import SettingsError
 
     settings = load_settings()
     start_journal(settings.log_level)
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local and not settings.api.keys:
+    if not is_this_machine(host) and not settings.api.keys:
         raise SettingsError(
             "Serving beyond this machine needs keys. Set READINGROOM_API__KEYS='[\"...\"]', or "
             "leave --host as it is."
@@ -40,3 +34,13 @@ def serve(host: str, port: int) -> None:
     uvicorn.run(
         create_app(settings), host=host, port=port, log_level="warning", server_header=False
     )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether an address to bind to is reached from this machine alone."""
+    import ipaddress
+
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
