@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from findings.vocabulary import Finding
 from models.data.box_sources import BoxRecord
 from models.data.files import cache_key, cached
+from models.data.pictures import read_film
 from models.data.records import Split
-from models.preprocessing import read_display, to_bytes, to_square
-
-_PICTURES = (".jpg", ".jpeg", ".png")
+from models.preprocessing import to_bytes, to_square
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,5 @@ def load_boxes(
 def _decode(records: list[BoxRecord], size: int) -> NDArray[np.uint8]:
     images = np.zeros((len(records), size, size), dtype=np.uint8)
     for index, record in enumerate(records):
-        images[index] = to_bytes(to_square(_display(record.image), size))
+        images[index] = to_bytes(to_square(read_film(record.image), size))
     return images
-
-
-def _display(path: Path) -> NDArray[np.float32]:
-    if path.suffix.lower() in _PICTURES:
-        return read_display(path)
-    from models.datasets.pixels import read_pixels
-
-    return read_pixels(path)

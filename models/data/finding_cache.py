@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from models.data.files import cache_key, cached
 from models.data.finding_sources import NIH_COLUMNS, PAEDIATRIC_PNEUMONIA, TUBERCULOSIS
+from models.data.pictures import read_film
 from models.data.records import FindingRecord, Split
-from models.preprocessing import read_display, to_bytes, to_square
+from models.preprocessing import to_bytes, to_square
 from models.segmenter.inference import AnatomySegmenter
 
 FINDINGS = tuple(NIH_COLUMNS)
@@ -84,7 +85,7 @@ def load_findings(
 def _decode(records: list[FindingRecord], size: int) -> NDArray[np.uint8]:
     images = np.zeros((len(records), size, size), dtype=np.uint8)
     for index, record in enumerate(records):
-        images[index] = to_bytes(to_square(read_display(record.image), size))
+        images[index] = to_bytes(to_square(read_film(record.image), size))
     return images
 
 
