@@ -22,6 +22,10 @@ Box = tuple[float, float, float, float]
 
 _HALF = 0.5
 """Of the map's maximum: the finding's place is the patch above it that holds the maximum."""
+_DECISIVE = 0.3
+"""Largest share of the peak that the other half of the image may reach. On the 255 one-sided boxes
+of every second boxed NIH training image the peak lay on the drawn side in 69 %, and in 83 % of the
+36 % that pass."""
 _FINE = 128
 """Side to which the map is enlarged, so that the patch's border is not a cell's."""
 
@@ -65,7 +69,7 @@ class ActivationPlacer:
     def place(
         self, display: NDArray[np.float32], findings: tuple[Finding, ...]
     ) -> dict[Finding, Box]:
-        """A box in pixels of ``display`` for each finding with any evidence on the image.
+        """A box in pixels of ``display`` for each finding that has its evidence on one side.
 
         ``display`` as for :meth:`models.classifier.inference.FindingClassifier.classify`; findings
         that the classifier does not judge are left out.
@@ -99,11 +103,16 @@ def activation_map(
 
 
 def peak_box(shares: NDArray[np.float32], shape: tuple[int, ...]) -> Box | None:
-    """The box around the peak of a map, in pixels of an image of ``shape`` (height, width)."""
+    """The box around the peak of a map, in pixels of an image of ``shape`` (height, width).
+
+    None where nothing speaks for the finding, or where both halves of the image do.
+    """
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(shares.astype(np.float64), sigma=0.7, mode="nearest")
-    if smooth.max() <= 0:
+    half = smooth.shape[1] // 2
+    sides = sorted((float(smooth[:, :half].max()), float(smooth[:, -half:].max())))
+    if smooth.max() <= 0 or sides[0] > _DECISIVE * smooth.max():
         return None
     rows, columns = smooth.shape
     places = np.meshgrid(

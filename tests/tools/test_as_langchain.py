@@ -15,8 +15,8 @@ from imaging.study import Study
 from tools.as_langchain import WHAT_IT_DOES, as_langchain, expert_tools
 from tools.classifier import ClassifierExpert
 from tools.contract import ExpertContext, Role
-from tools.detector import DetectorExpert
 from tools.measurer import MeasurerExpert
+from tools.not_installed import NotInstalledExpert
 from tools.segmenter import SegmenterExpert
 
 MakeStudy = Callable[..., Study]
@@ -61,17 +61,24 @@ def test_evidence_that_an_expert_needs_is_gathered(
     assert answer[0]["polarity"] == "present"
 
 
+class EmptyPlace(NotInstalledExpert):
+    """A role that no model fills."""
+
+    role = Role.VISION_LANGUAGE
+    name = "empty-place"
+
+
 def test_an_expert_that_cannot_answers_with_its_reason(make_study: MakeStudy, cache: Path) -> None:
     measurer = as_langchain(MeasurerExpert(cache), make_study(), nothing)
-    detector = as_langchain(DetectorExpert(cache), make_study(), nothing)
+    empty = as_langchain(EmptyPlace(cache), make_study(), nothing)
     assert "nothing was measured" in measurer.invoke({})
-    assert "not installed" in detector.invoke({})
+    assert "not installed" in empty.invoke({})
 
 
 def test_only_installed_experts_are_offered(
     make_study: MakeStudy, classifier_model: Any, cache: Path
 ) -> None:
-    experts = [ClassifierExpert(cache, classifier_model), DetectorExpert(cache)]
+    experts = [ClassifierExpert(cache, classifier_model), EmptyPlace(cache)]
     tools = expert_tools(experts, make_study(), nothing)
     assert [tool.name for tool in tools] == ["classifier"]
     assert set(WHAT_IT_DOES) == set(Role)
