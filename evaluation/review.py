@@ -197,10 +197,7 @@ Planter = Callable[[ExistingReport, ReadSentence, Claim, random.Random], Changed
 
 
 def _reworded(sentence: ReadSentence, text: str) -> ReadSentence:
-    claims = tuple(
-        Claim(**{name: getattr(claim, name) for name in Claim.model_fields})
-        for claim in label_report(text, Language.ENGLISH)
-    )
+    claims = tuple(claim.without_span() for claim in label_report(text, Language.ENGLISH))
     return ReadSentence(section=sentence.section, text=text, claims=claims)
 
 

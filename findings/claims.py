@@ -63,3 +63,7 @@ class LabeledClaim(Claim):
     """A claim read from text, with the half-open character span of the words that carry it."""
 
     span: tuple[int, int]
+
+    def without_span(self) -> Claim:
+        """The claim alone, to be compared with claims that no text made."""
+        return Claim(**{name: getattr(self, name) for name in Claim.model_fields})

@@ -95,7 +95,7 @@ def read_report(text: str, language: Language | None = None) -> ExistingReport:
     for section, part in _sections(text):
         claiming = section in (SectionName.FINDINGS, SectionName.IMPRESSION)
         for sentence in labeler.label(part):
-            claims = tuple(_bare(claim) for claim in sentence.claims) if claiming else ()
+            claims = tuple(claim.without_span() for claim in sentence.claims) if claiming else ()
             words = " ".join(sentence.text.split())
             if words:
                 sentences.append(ReadSentence(section=section, text=words, claims=claims))
@@ -108,7 +108,3 @@ def _sections(text: str) -> Iterator[tuple[SectionName, str]]:
         yield section, text[start : heading.start()]
         section, start = _SECTION_OF[heading[1].lower()], heading.end()
     yield section, text[start:]
-
-
-def _bare(claim: Claim) -> Claim:
-    return Claim(**{name: getattr(claim, name) for name in Claim.model_fields})

@@ -67,9 +67,9 @@ def compare(
     return tuple(dict.fromkeys(found))
 
 
-def _differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Difference]:
+def _differences(expected: Sequence[Claim], read: Sequence[LabeledClaim]) -> list[Difference]:
     wanted = _strongest([atom for claim in expected for atom in atoms(claim)])
-    heard = [atom for claim in read for atom in atoms(_without_span(claim))]
+    heard = [atom for claim in read for atom in atoms(claim.without_span())]
     found: list[Difference] = []
     answered: list[Claim] = []
     for want in wanted:
@@ -110,10 +110,6 @@ def _strongest(wanted: Sequence[Claim]) -> list[Claim]:
             if rank != place
         )
     ]
-
-
-def _without_span(claim: Claim) -> Claim:
-    return Claim(**{name: getattr(claim, name) for name in Claim.model_fields})
 
 
 def _closest(want: Claim, heard: Sequence[Claim]) -> tuple[Claim | None, list[Difference]]:

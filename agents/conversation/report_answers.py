@@ -9,7 +9,6 @@ from agents.conversation.ledger_answers import STATED, name
 from agents.conversation.phrases import folded, phrases
 from agents.conversation.router import Intent, Question
 from findings.catalogue import describe, is_a
-from findings.claims import Claim
 from findings.labeler import label_report
 from findings.vocabulary import Finding, Language
 from reporting.draft import Draft, SectionName, Sentence
@@ -96,7 +95,7 @@ def change(draft: Draft, question: Question) -> Answer:
         edit = Edit(
             kind=EditKind.ADD,
             text=text,
-            claims=tuple(_bare(claim) for claim in label_report(text, question.language)),
+            claims=tuple(claim.without_span() for claim in label_report(text, question.language)),
         )
         return Answer(text=said.say("addition", text=text), intent=question.intent, edit=edit)
     meant = _meant(draft, question)
@@ -222,7 +221,3 @@ def _from_entries(question: Question, entries: list[LedgerEntry], text: str) -> 
         claims=tuple(claim for e in entries if (claim := e.claim()) is not None),
         evidence=tuple(dict.fromkeys(key for e in entries for key in e.evidence)),
     )
-
-
-def _bare(claim: Claim) -> Claim:
-    return Claim(**{field: getattr(claim, field) for field in Claim.model_fields})

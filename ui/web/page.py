@@ -215,6 +215,7 @@ def _line(event: ProgressEvent) -> str | None:
 def build_page(room: Room, secret: str) -> gr.Blocks:
     """The page on a room. `secret` seals what the browser keeps: which studies are its own."""
     acts = _Page(room)
+    page: gr.Blocks
     with gr.Blocks(title="Reading Room", analytics_enabled=False, fill_width=True) as page:
         owner = gr.BrowserState("", storage_key="reading-room-owner", secret=secret)
         with gr.Row(equal_height=True):
