@@ -37,7 +37,7 @@ class CrudeReportExpert(NetworkExpert[CrudeReportModel]):
 
     role = Role.CRUDE_REPORT
     folder = "crude_report"
-    seconds = 0.3
+    seconds = 0.4
 
     def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
         """One item per sentence; finding, side and region are those of its main claim.
