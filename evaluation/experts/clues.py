@@ -153,15 +153,10 @@ def evaluate_clues(
         return None
     films = films_of(records)
     readings.prepare((Role.CLUES, Role.CLASSIFIER), films)
-    clues = clues or ImageClues.load()
-    vectors, probability = [], []
-    for number, film in enumerate(films, start=1):
-        output = clues.look(read_display(film.image))
-        vectors.append(output.vector)
-        probability.append([output.probability[finding] for finding in _FINDINGS])
-        readings.tell("clues", number, len(films))
-    places = np.array(vectors)
-    scores = np.array(probability)
+    model = clues or ImageClues.load()
+    outputs = readings.each("clues", lambda film: model.look(read_display(film.image)), films)
+    places = np.array([output.vector for output in outputs])
+    scores = np.array([[output.probability[f] for f in _FINDINGS] for output in outputs])
     truth = np.array([[bool(r.labels[f]) for f in _FINDINGS] for r in records])
     patients = [record.patient for record in records]
     classified = _classified(readings, films)

@@ -113,7 +113,6 @@ class DetectorScore(Frozen):
     images: int
     findings: tuple[FindingBoxScore, ...]
     nodules: NoduleScore | None
-    median_seconds: float
 
     def mean(
         self, figures: Callable[[FindingBoxScore], tuple[Estimate, ...]], source: str = "nih"
@@ -127,7 +126,7 @@ class DetectorScore(Frozen):
     def markdown(self) -> list[str]:
         """Tables: precision and free response, localisation beside published, JSRT."""
         return [
-            f"{self.images} images, {self.median_seconds:.2f} s an image (median).",
+            f"{self.images} images.",
             "",
             *self._precision_table(),
             "",
@@ -214,10 +213,9 @@ def evaluate_detector(data: Path, split: Which, readings: Readings) -> DetectorS
     from models.detector.inference import FindingDetector
 
     detector = FindingDetector.load()
-    found = []
-    for number, record in enumerate(records, start=1):
-        found.append(detector.search(read_display(record.image)))
-        readings.tell(_STAGE, number, len(records))
+    found = readings.each(
+        _STAGE, lambda record: detector.search(read_display(record.image)), records
+    )
     scores = [
         _finding_score(detector, finding, source, own)
         for source in dict.fromkeys(record.source for record in records)
@@ -229,7 +227,6 @@ def evaluate_detector(data: Path, split: Which, readings: Readings) -> DetectorS
         images=len(records),
         findings=tuple(scores),
         nodules=_nodule_score(data, records, found),
-        median_seconds=float(np.median([own.seconds for own in found])),
     )
 
 

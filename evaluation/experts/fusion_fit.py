@@ -27,7 +27,10 @@ from findings.evidence import Detection
 from findings.vocabulary import Finding
 
 KINDS: Final = ("classification", "detection", "measurement", "clue", "crude_sentence")
-"""Kinds of evidence whose weights are fitted. A weak box repeats its classifier and keeps none."""
+"""Kinds of evidence that vote. A weak box repeats its classifier and has no vote."""
+_HELD: Final = (KINDS.index("classification"),)
+"""Weights that are not fitted: one calibrated classifier alone keeps its own probability, so what
+the others repeat of it must come off their own weights."""
 PRIOR_SPREAD: Final = 0.5
 """Standard deviation of the penalty around the defaults (a Gaussian prior)."""
 FINDING_SPREAD: Final = 0.25
@@ -118,7 +121,10 @@ def vote_table(votes: Sequence[FilmVotes], fusion: Fusion) -> VoteTable:
 def fit_weights(
     table: VoteTable, prior: NDArray[np.float64], spread: float = PRIOR_SPREAD
 ) -> NDArray[np.float64]:
-    """Weights ``(kinds,)`` that make the labels likeliest, drawn to ``prior``, never negative."""
+    """Weights ``(kinds,)`` that make the labels likeliest, drawn to ``prior``, never negative.
+
+    The classifier's is held at its prior.
+    """
     from scipy.optimize import minimize
 
     added = table.added.reshape(-1, len(KINDS))
@@ -132,9 +138,10 @@ def fit_weights(
         slope = added.T @ (_expit(odds) - truth) + away / spread**2
         return loss + float(away @ away) / (2 * spread**2), slope
 
-    found = minimize(
-        objective, prior, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(KINDS)
-    )
+    bounds = [
+        (float(prior[kind]),) * 2 if kind in _HELD else (0.0, None) for kind in range(len(KINDS))
+    ]
+    found = minimize(objective, prior, jac=True, method="L-BFGS-B", bounds=bounds)
     weights: NDArray[np.float64] = found.x
     return weights
 

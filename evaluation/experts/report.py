@@ -9,8 +9,10 @@ from typing import Protocol, runtime_checkable
 from pydantic import Field
 
 from evaluation.experts.classifier import ClassifierScore, evaluate_classifier
+from evaluation.experts.clues import ClueScore, evaluate_clues
 from evaluation.experts.cost import CostReport, measure_cost
 from evaluation.experts.crude_report import CrudeReportScore, evaluate_crude_report
+from evaluation.experts.detector import DetectorScore, evaluate_detector
 from evaluation.experts.fusion_report import FusionReport, fusion_of
 from evaluation.experts.lineup import Lineup
 from evaluation.experts.readings import Progress, Readings, Which
@@ -47,6 +49,8 @@ class ExpertReport(Frozen):
     anatomy: SegmenterScore | None
     classifier: ClassifierScore | None
     tuberculosis: TuberculosisScore | None = None
+    detector: DetectorScore | None = None
+    clues: ClueScore | None = None
     crude_report: CrudeReportScore | None = None
     sides: SideScore | None = None
     fusion: FusionReport | None = None
@@ -61,6 +65,8 @@ class ExpertReport(Frozen):
         yield "Segmenter", self.anatomy
         yield "Classifier", self.classifier
         yield "Tuberculosis", self.tuberculosis
+        yield "Detector", self.detector
+        yield "Clues", self.clues
         yield "Crude report", self.crude_report
         yield "Sides", self.sides
         yield "Fusion", self.fusion
@@ -99,12 +105,15 @@ def evaluate_experts(
     lineup: Lineup | None = None,
     progress: Progress | None = None,
     *,
+    cache: Path | None = None,
     cost: bool = True,
 ) -> ExpertReport:
     """Measure the experts on ``data``: its validation rows, or all of its rows.
 
     The experts are those that ship, unless a ``lineup`` names others; the anatomy's overlap is
-    always the shipped segmenter's. Without ``cost``, time and memory are not measured.
+    always the shipped segmenter's. ``cache`` is where pulled artefacts live (report corpora, the
+    sentence encoder): without them, retrieved sentences are not judged. Without ``cost``, time and
+    memory are not measured.
 
     Raises:
         StudyError: the folder holds no such row with an image.
@@ -118,6 +127,8 @@ def evaluate_experts(
         anatomy=evaluate_segmenter(data, split, readings),
         classifier=evaluate_classifier(data, split, readings),
         tuberculosis=evaluate_tuberculosis(data, split, readings),
+        detector=evaluate_detector(data, split, readings),
+        clues=evaluate_clues(data, split, readings, cache),
         crude_report=evaluate_crude_report(data, split, readings),
         sides=evaluate_sides(data, split, readings),
         fusion=fusion_of(data, split, readings),

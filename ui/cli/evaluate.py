@@ -46,11 +46,12 @@ def experts(
 
     The experts are those that the settings choose.
     """
+    from agents.settings import load_settings
     from evaluation.experts import Lineup, evaluate_experts
 
-    lineup = Lineup.chosen()
+    cache = load_settings().cache_dir
     with _stages() as progress:
-        report = evaluate_experts(data, split, lineup, progress, cost=cost)
+        report = evaluate_experts(data, split, Lineup.chosen(), progress, cache=cache, cost=cost)
     click.echo(report.markdown())
     _write(report, json_file)
     if figures is not None:
