@@ -27,7 +27,7 @@ from evaluation.experts.fusion_fit import (
     with_base_rates,
 )
 from evaluation.experts.readings import Readings, Which, wanted
-from evaluation.experts.votes import VOTERS, FilmVotes, collect_votes
+from evaluation.experts.votes import VOTERS, FilmVotes, kept_votes
 from findings.claims import Frozen
 from findings.errors import SettingsError
 from findings.vocabulary import Finding
@@ -159,14 +159,19 @@ def evaluate_fusion(
     )
 
 
-def fusion_of(data: Path, split: Which, readings: Readings) -> FusionReport | None:
-    """The fit on the NIH films of ``data``; None without voters or with too few patients."""
+def fusion_of(
+    data: Path, split: Which, readings: Readings, file: Path | None = None
+) -> FusionReport | None:
+    """The fit on the NIH films of ``data``; None without voters or with too few patients.
+
+    The votes are taken from ``file`` or kept there.
+    """
     if not any(readings.installed(role) for role in VOTERS):
         return None
     patients = {r.patient for r in read_nih(data) if wanted(r.split, split)}
     if len(patients) < FOLDS:
         return None
-    votes = collect_votes(data, split, readings)
+    votes = kept_votes(file, data, split, readings)
     return evaluate_fusion(votes, default_fusion(), training_shares(data))
 
 

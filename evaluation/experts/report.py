@@ -106,14 +106,15 @@ def evaluate_experts(
     progress: Progress | None = None,
     *,
     cache: Path | None = None,
+    votes: Path | None = None,
     cost: bool = True,
 ) -> ExpertReport:
     """Measure the experts on ``data``: its validation rows, or all of its rows.
 
     The experts are those that ship, unless a ``lineup`` names others; the anatomy's overlap is
     always the shipped segmenter's. ``cache`` is where pulled artefacts live (report corpora, the
-    sentence encoder): without them, retrieved sentences are not judged. Without ``cost``, time and
-    memory are not measured.
+    sentence encoder): without them, retrieved sentences are not judged. ``votes`` is a file that
+    keeps the votes for refits. Without ``cost``, time and memory are not measured.
 
     Raises:
         StudyError: the folder holds no such row with an image.
@@ -131,7 +132,7 @@ def evaluate_experts(
         clues=evaluate_clues(data, split, readings, cache),
         crude_report=evaluate_crude_report(data, split, readings),
         sides=evaluate_sides(data, split, readings),
-        fusion=fusion_of(data, split, readings),
+        fusion=fusion_of(data, split, readings, votes),
         not_installed=tuple(role.value for role in lineup.roles if not readings.installed(role)),
     )
     if all(score is None for _, score in report.sections()):

@@ -33,6 +33,7 @@ def evaluate() -> None:
 @_SPLIT
 @click.option("--figures", type=_FOLDER, help="Write the curves as pictures into this folder.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Refresh the tables of a page.")
+@click.option("--votes", type=click.Path(path_type=Path), help="Keep the votes here for refits.")
 @click.option("--cost/--no-cost", default=True, help="Measure time and memory as well.")
 def experts(
     data: Path,
@@ -40,6 +41,7 @@ def experts(
     split: Literal["val", "all"],
     figures: Path | None,
     markdown: Path | None,
+    votes: Path | None,
     cost: bool,
 ) -> None:
     """Measure every expert on DATA, a folder laid out like the project's data.
@@ -51,7 +53,9 @@ def experts(
 
     cache = load_settings().cache_dir
     with _stages() as progress:
-        report = evaluate_experts(data, split, Lineup.chosen(), progress, cache=cache, cost=cost)
+        report = evaluate_experts(
+            data, split, Lineup.chosen(), progress, cache=cache, votes=votes, cost=cost
+        )
     click.echo(report.markdown())
     _write(report, json_file)
     if figures is not None:
