@@ -58,8 +58,10 @@ class BoxPlacer:
     def _regions(self, image: Path) -> ChestRegions:
         if self._last is None or self._last[0] != image:
             found = self._segmenter.segment(read_display(image))
-            masks = {_REGION[structure]: mask for structure, mask in found.masks.items()}
-            quality = {_REGION[structure]: value for structure, value in found.quality.items()}
+            # Structures that are no region of a box (airways) are left out.
+            named = {s: region for s, region in _REGION.items() if s in found.masks}
+            masks = {region: found.masks[structure] for structure, region in named.items()}
+            quality = {region: found.quality[structure] for structure, region in named.items()}
             usable = {name: mask for name, mask in masks.items() if quality[name] >= _LEAST_QUALITY}
             self._last = (image, derive_regions(usable, quality))
         return self._last[1]
