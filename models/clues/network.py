@@ -28,6 +28,9 @@ class MapHead(nn.Module):
         self, channels: int, hidden: int, width: int, queries: int, grid: int, dropout: float
     ) -> None:
         super().__init__()
+        # Whole channels are dropped: the trunk learnt from the very images that the head learns
+        # from, so single channels tell their labels too plainly.
+        self.drop_channels = nn.Dropout2d(dropout)
         self.project = nn.Linear(channels, hidden)
         self.place = nn.Parameter(torch.zeros(1, hidden, grid, grid))
         self.norm = nn.LayerNorm(hidden)
@@ -42,6 +45,7 @@ class MapHead(nn.Module):
             place = functional.interpolate(
                 place, size=(rows, columns), mode="bilinear", align_corners=False
             )
+        maps = self.drop_channels(maps)
         cells = self.project(maps.flatten(2).transpose(1, 2)) + place.flatten(2).transpose(1, 2)
         cells = self.drop(functional.gelu(self.norm(cells)))
         heed = (self.queries @ cells.transpose(1, 2)).softmax(dim=-1)
