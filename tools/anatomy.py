@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from findings.errors import ExpertError
 from findings.evidence import Evidence, RegionMask
 
 if TYPE_CHECKING:
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def chest_regions(evidence: Iterable[Evidence], image: int = 0) -> ChestRegions | None:
-    """The regions of one image; `None` where there are no masks or they do not fit one another."""
+    """The regions of one image as its masks place them; `None` where there is no mask.
+
+    Raises `ExpertError` where the masks do not fit one another.
+    """
     from imaging.masks import decode_mask
     from imaging.regions import derive_regions
     from imaging.thorax import STRUCTURES
@@ -30,5 +34,7 @@ def chest_regions(evidence: Iterable[Evidence], image: int = 0) -> ChestRegions 
     masks = {region: decode_mask(item.mask) for region, item in outlines.items() if item.mask}
     try:
         return derive_regions(masks, {region: item.quality for region, item in outlines.items()})
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise ExpertError(
+            "The anatomical masks do not fit one another, so boxes were placed without them."
+        ) from error

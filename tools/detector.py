@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from findings.errors import ExpertError
 from findings.evidence import Box, Classification, Detection, Evidence
 from findings.regions import Region
 from findings.vocabulary import Finding, Side
@@ -78,7 +80,10 @@ class DetectorExpert(NetworkExpert[BoxModel]):
     def look(self, study: Study, context: ExpertContext) -> Iterator[Evidence]:
         """The network's boxes, most probable first, then the weak ones."""
         display = study.frontal.display
-        regions = chest_regions(context.evidence)
+        regions: ChestRegions | None = None
+        # Masks that do not fit one another place nothing; the boxes stand all the same.
+        with suppress(ExpertError):
+            regions = chest_regions(context.evidence)
         ids, card = evidence_ids(), self.card
         found = [
             (box.finding, box.box, box.probability, False)

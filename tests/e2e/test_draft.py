@@ -16,6 +16,7 @@ import pytest
 from findings.vocabulary import Polarity
 from reporting.audit import verify_chain
 from reporting.draft import Draft
+from tools.contract import Role
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "reporting" / "data" / "draft.schema.json"
@@ -90,8 +91,12 @@ def test_a_verified_draft_counts_no_unsupported_claim(effusion: Run) -> None:
 
 
 def test_every_expert_that_did_not_speak_is_named(effusion: Run) -> None:
-    silent = {note.role for note in effusion.draft().experts}
-    assert {"detector", "clues", "crude_report"} <= silent
+    made = effusion.draft()
+    silent = {note.role for note in made.experts}
+    spoke = {model.role for model in made.models}
+    roles = {role.value for role in Role} - {Role.VISION_LANGUAGE.value}
+    assert roles <= silent | spoke
+    assert not silent & spoke
 
 
 def test_the_audit_log_is_an_unbroken_chain(effusion: Run) -> None:
