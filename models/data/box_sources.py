@@ -235,8 +235,8 @@ def mask_boxes(mask: NDArray[np.bool_], apart: bool) -> list[Box]:
 
 _READERS: Final[dict[str, tuple[str, Callable[[Path], Iterator[BoxRecord]]]]] = {
     "nih": ("nih/labels.csv", read_nih_boxes),
-    "jsrt": ("jsrt/split.csv", read_jsrt_boxes),
-    "gbseg": ("gbseg/split.csv", read_gbseg_boxes),
+    "jsrt": ("jsrt/nodules.csv", read_jsrt_boxes),
+    "gbseg": ("gbseg/index.csv", read_gbseg_boxes),
 }
 
 
