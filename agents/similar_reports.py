@@ -77,6 +77,8 @@ def shown(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
     absent: dict[Finding, Claim] = {}
     for item in evidence:
         match item:
+            case Classification(screen=True):
+                continue
             case Classification() if item.probability >= item.threshold:
                 present.setdefault(item.finding, Claim(finding=item.finding, side=item.side))
             case Classification() if item.probability < item.sensitive_threshold:

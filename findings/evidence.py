@@ -68,6 +68,10 @@ class Classification(_Evidence):
     plausible: Plausible | None = Field(
         default=None, description="answers that cannot be ruled out at the stated coverage"
     )
+    screen: bool = Field(
+        default=False,
+        description="true where it holds for another kind of film than most are: it has no vote",
+    )
     coverage: Probability | None = Field(
         default=None, description="share of cases whose conformal set holds the true answer"
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from findings.evidence import Box, Classification, Evidence, RegionMask
 from findings.regions import Region
+from findings.vocabulary import Finding
 from imaging.study import FloatImage, Study
 from tools.contract import ExpertContext, Role
 from tools.embedded import NetworkExpert, evidence_ids
@@ -14,6 +15,10 @@ from tools.trust import TRUSTED_QUALITY
 
 if TYPE_CHECKING:
     from models.classifier.inference import ClassifierOutput
+
+
+SCREENS: Final = frozenset({Finding.TUBERCULOSIS})
+"""Learnt from films of tuberculosis clinics alone: on others it raises false alarms."""
 
 
 class FindingModel(Protocol):
@@ -55,6 +60,7 @@ class ClassifierExpert(NetworkExpert[FindingModel]):
                 confident_threshold=points.confident.threshold if points.confident else 1.0,
                 plausible=rule.judge(probability) if rule else None,
                 coverage=rule.coverage if rule else None,
+                screen=finding in SCREENS,
             )
 
     def load(self) -> FindingModel:

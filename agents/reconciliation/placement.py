@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from findings.catalogue import FindingGroup, describe
 from findings.evidence import Detection, Evidence
 from findings.vocabulary import Side
 from tools.anatomy import chest_regions
 
 if TYPE_CHECKING:
     from imaging.regions import ChestRegions
+
+
+_UNSIDED = (FindingGroup.HEART, FindingGroup.MEDIASTINUM)
+"""A large heart reaches over the midline and is on no side."""
 
 
 def place(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -40,8 +45,8 @@ def _place(item: Detection, regions: ChestRegions | None) -> Detection:
         return item
     from imaging.regions import locate, side_of
 
-    side = side_of(item.box, regions)
     region = locate(item.box, regions)
+    side = None if describe(item.finding).group in _UNSIDED else side_of(item.box, regions)
     return item.model_copy(
         update={"side": None if side is Side.MIDLINE else side, "region": region}
     )

@@ -66,6 +66,8 @@ def voices(evidence: Iterable[Evidence], fusion: Fusion) -> Iterator[Voice]:
     """Every voice that votes on presence, in no particular order."""
     for item in evidence:
         match item:
+            case Classification(screen=True):
+                continue
             case Classification():
                 yield _classification(item, fusion)
             case Detection():

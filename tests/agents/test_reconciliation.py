@@ -575,3 +575,9 @@ def test_the_pool_rises_with_every_vote(
         return pool(base, (contribution(p, base, w, 0.005, 0.995) for p, w in all_votes))
 
     assert pooled(louder) >= pooled(votes)
+
+
+def test_a_screen_has_no_vote() -> None:
+    screened = classified(Finding.TUBERCULOSIS, 0.99).model_copy(update={"screen": True})
+    assert not reconcile([screened]).entries
+    assert reconcile([classified(Finding.TUBERCULOSIS, 0.99)]).entries
