@@ -28,7 +28,7 @@ from tools.registry import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-EMPTY_PLACES = (Role.CLUES, Role.VISION_LANGUAGE)
+EMPTY_PLACES = (Role.VISION_LANGUAGE,)
 
 
 class PluggedClassifier:
