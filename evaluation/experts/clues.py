@@ -186,7 +186,7 @@ def evaluate_clues(
         recall_of_top=_recall_of_top(stated, truth, patients),
         sides=_sides(data, records, stated),
         neighbours=_neighbours(places, truth, patients),
-        sentences=_sentences(clues.retriever, places, truth, patients, cache) if cache else None,
+        sentences=_sentences(model.retriever, places, truth, patients, cache) if cache else None,
     )
 
 

@@ -48,8 +48,7 @@ def fit_findings(
                 f"the validation rows hold no image with or none without {FINDINGS[column]}, so "
                 "it cannot be calibrated: give a larger validation split"
             )
-    asked = known[np.ix_(own, columns)]
-    scales = fit_platt(logits[np.ix_(own, columns)], labels[np.ix_(own, columns)], asked)
+    scales = fit_platt(logits[own][:, columns], labels[own][:, columns], known[own][:, columns])
     fitted = {}
     for column, scale in zip(columns, scales, strict=True):
         judged = own & known[:, column]

@@ -72,7 +72,7 @@ def shared_layout(data: Path, tuberculosis: bool) -> None:
     rows: list[dict[str, object]] = []
     for number in range(12):
         split = "train" if number < 6 else "val"
-        labels = {column: number % 2 for column in NIH_COLUMNS.values()}
+        labels = dict.fromkeys(NIH_COLUMNS.values(), number % 2)
         rows.append({"image": f"n{number}", "patient": f"{number}", "split": split, **labels})
         film(data / "nih" / "images" / f"n{number}.jpg", number)
     table(data / "nih" / "labels.csv", rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +13,8 @@ from ui.cli.progress import Advance, transfer_progress
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from evaluation.experts.readings import Progress
 
 _DATA = click.option("--data", type=click.Path(path_type=Path), required=True)
 _JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
@@ -154,7 +156,7 @@ def _write(report: BaseModel, json_file: Path | None) -> None:
 
 
 @contextmanager
-def _stages() -> Iterator[Callable[[str, int, int], None]]:
+def _stages() -> Iterator[Progress]:
     """Progress by named stages: a bar each on a terminal, lines in a pipe."""
     with ExitStack() as stack:
         shown: dict[str, tuple[ExitStack, Advance]] = {}
