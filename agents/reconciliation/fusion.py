@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -23,6 +24,14 @@ class Weights(Frozen):
     measurement: float = Field(ge=0)
     clue: float = Field(ge=0)
     crude_sentence: float = Field(ge=0)
+    experts: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="by an expert's name, in place of its kind's"
+    )
+
+    def of(self, kind: str, expert: str) -> float:
+        """The weight of an expert's evidence of that kind."""
+        weight: float = self.experts.get(expert, getattr(self, kind))
+        return weight
 
 
 class Bounds(Frozen):

@@ -28,9 +28,17 @@ from findings.vocabulary import Finding
 
 KINDS: Final = ("classification", "detection", "measurement", "clue", "crude_sentence")
 """Kinds of evidence that vote. A weak box repeats its classifier and has no vote."""
-_HELD: Final = (KINDS.index("classification"),)
-"""Weights that are not fitted: one calibrated classifier alone keeps its own probability, so what
-the others repeat of it must come off their own weights."""
+EXPERTS: Final = {
+    "detection": "finding_detector",
+    "clue": "clue_retriever",
+    "crude_sentence": "crude_report",
+}
+"""The shipped experts, whose weights are fitted by name: what they are worth says nothing of others
+of their kind."""
+_HELD: Final = (KINDS.index("classification"), KINDS.index("measurement"))
+"""Weights that are not fitted. One calibrated classifier alone keeps its own probability, so what
+the others repeat of it must come off their own weights. And a ratio beyond its limit is what an
+enlarged heart means; the label that it would be fitted to follows the wording of reports."""
 PRIOR_SPREAD: Final = 0.5
 """Standard deviation of the penalty around the defaults (a Gaussian prior)."""
 FINDING_SPREAD: Final = 0.25
@@ -174,14 +182,15 @@ def cross_fitted(
 
 
 def as_array(weights: Weights) -> NDArray[np.float64]:
-    """The weights of `KINDS` in their order."""
-    return np.array([float(getattr(weights, kind)) for kind in KINDS])
+    """The weights of `KINDS` in their order, as the shipped experts have them."""
+    return np.array([weights.of(kind, EXPERTS.get(kind, "")) for kind in KINDS])
 
 
 def as_weights(values: NDArray[np.float64], others: Weights) -> Weights:
-    """Weights with those of `KINDS` replaced, to two decimals."""
+    """Weights with those of `KINDS` replaced, to two decimals: by expert where it ships."""
     named = {kind: round(float(value), 2) for kind, value in zip(KINDS, values, strict=True)}
-    return others.model_copy(update=named)
+    experts = {expert: named.pop(kind) for kind, expert in EXPERTS.items()}
+    return others.model_copy(update={**named, "experts": {**others.experts, **experts}})
 
 
 def with_base_rates(fusion: Fusion, shares: Mapping[Finding, float]) -> Fusion:

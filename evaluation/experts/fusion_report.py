@@ -15,6 +15,7 @@ from pydantic import Field
 from agents.reconciliation.fusion import Fusion, Weights, default_fusion
 from evaluation.bootstrap import Estimate, estimate
 from evaluation.experts.fusion_fit import (
+    EXPERTS,
     FOLDS,
     KINDS,
     VoteTable,
@@ -93,7 +94,7 @@ class FusionReport(Frozen):
 
     def markdown(self) -> list[str]:
         """The report as tables."""
-        named = self.weights.model_dump()
+        named = dict(zip(KINDS, as_array(self.weights), strict=True))
         lines = [
             f"{self.films} films of {self.patients} patients. Films × findings with a voice: "
             + ", ".join(f"{kind} {count}" for kind, count in self.spoken.items())
@@ -205,7 +206,10 @@ def fitted_text(text: str, report: FusionReport, comment: str) -> str:
     Raises:
         SettingsError: the text lacks a value that was fitted.
     """
-    values = {f"weights.{kind}": getattr(report.weights, kind) for kind in KINDS}
+    values = {
+        f"weights.experts.{EXPERTS[kind]}" if kind in EXPERTS else f"weights.{kind}": weight
+        for kind, weight in zip(KINDS, as_array(report.weights), strict=True)
+    }
     values |= {f"base_rates.{name.value}": rate for name, rate in report.base_rates.items()}
     section, lines, written = "", [], set()
     for line in text.splitlines():

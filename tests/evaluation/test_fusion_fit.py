@@ -57,13 +57,14 @@ def simulated(films: int = 3000, seed: int = 0) -> VoteTable:
 
 
 def test_known_weights_are_recovered_and_noise_gets_none() -> None:
-    weights = fit_weights(simulated(), prior=np.array([1.0, 0.8, 0.8, 0.8, 0.8]))
+    weights = fit_weights(simulated(), prior=np.array([1.0, 0.8, TRUE[2], 0.8, 0.8]))
     assert weights == pytest.approx(TRUE, abs=0.08)
     assert (weights >= 0).all()
 
 
-def test_the_classifiers_weight_is_held() -> None:
-    assert fit_weights(simulated(300), prior=np.full(len(KINDS), 0.7))[0] == 0.7
+def test_the_weights_of_classifier_and_measurement_are_held() -> None:
+    weights = fit_weights(simulated(300), prior=np.full(len(KINDS), 0.7))
+    assert weights[KINDS.index("classification")] == weights[KINDS.index("measurement")] == 0.7
 
 
 def test_a_kind_without_a_voice_keeps_its_default() -> None:
@@ -119,7 +120,7 @@ def _votes(films: int = 120, seed: int = 0) -> list[FilmVotes]:
             probability = float(random.uniform(0.02, 0.9))
             ill = bool(random.random() < probability)
             labels[finding] = ill
-            common = {"expert": "one", "version": "1", "finding": finding}
+            common = {"version": "1", "finding": finding}
             evidence.append(
                 Classification(
                     id=f"E{len(evidence) + 1}",
@@ -127,6 +128,7 @@ def _votes(films: int = 120, seed: int = 0) -> list[FilmVotes]:
                     threshold=0.5,
                     sensitive_threshold=0.2,
                     confident_threshold=0.8,
+                    expert="finding_classifier",
                     **common,
                 )
             )
@@ -138,6 +140,7 @@ def _votes(films: int = 120, seed: int = 0) -> list[FilmVotes]:
                             probability=0.93,
                             box=(1, 1, 5, 5),
                             side=Side.LEFT,
+                            expert="finding_detector",
                             **common,
                         )
                     )
@@ -146,13 +149,14 @@ def _votes(films: int = 120, seed: int = 0) -> list[FilmVotes]:
                     id=f"E{len(evidence) + 1}",
                     probability=float(random.random()),
                     text="",
+                    expert="clue_retriever",
                     **common,
                 )
             )
         evidence.append(
             CrudeSentence(
                 id=f"E{len(evidence) + 1}",
-                expert="text",
+                expert="crude_report",
                 version="1",
                 text="A nodule.",
                 claims=(Claim(finding=Finding.NODULE),),
@@ -180,8 +184,8 @@ def test_the_pool_of_the_table_is_the_reconcilers() -> None:
 def test_the_report_shows_a_gain_where_there_is_one_and_noise_as_none() -> None:
     report = evaluate_fusion(_votes(400), default_fusion())
     assert report.worth_writing
-    assert report.weights.detection > 0.3
-    assert report.weights.clue < 0.15
+    assert report.weights.of("detection", "finding_detector") > 0.3
+    assert report.weights.of("clue", "clue_retriever") < 0.15
     by_name = {g.finding: g for g in report.findings}
     assert by_name[Finding.PNEUMOTHORAX].auc_gain.low > 0
     assert report.pool(FITTED).log_loss.value < report.pool(ALONE).log_loss.value
@@ -229,7 +233,7 @@ def test_a_file_without_a_value_is_refused() -> None:
     report = evaluate_fusion(_votes(60), default_fusion())
     shipped = resources.files("agents").joinpath("data", "fusion.toml").read_text("utf-8")
     with pytest.raises(SettingsError, match="weights"):
-        fitted_text(shipped.replace("clue =", "clew ="), report, "")
+        fitted_text(shipped.replace("clue_retriever =", "clew ="), report, "")
 
 
 def test_votes_are_kept_for_the_same_experts_only(tmp_path: Path) -> None:
