@@ -82,13 +82,19 @@ def decide(
     A finding is stated above its balanced threshold; how surely, the probability itself tells.
     Undecided pools (between the sensitive and the balanced threshold) follow CLALA-Net's rule: a
     voice that affirms wins over voices that deny, and the entry is marked uncertain. A finding is
-    called absent only below the sensitive threshold and where no voice affirms it.
+    called absent only below the sensitive threshold and where no voice affirms it. Voices without
+    weight state nothing by themselves: they can only keep a finding from being denied.
     """
     affirmed = any(voice.stance is Stance.AFFIRMS for voice in voices)
+    counting = [voice for voice in voices if voice.weight > 0]
+    if not counting:
+        return Verdict(
+            Decision.ABSTAIN, Certainty.POSSIBLE, "Only voices without weight speak of it."
+        )
     if probability >= points.threshold:
         return _affirmative(probability, points, stated)
     if probability >= points.sensitive:
-        if affirmed:
+        if any(voice.stance is Stance.AFFIRMS for voice in counting):
             return Verdict(
                 Decision.UNCERTAIN,
                 Certainty.POSSIBLE,

@@ -581,3 +581,19 @@ def test_a_screen_has_no_vote() -> None:
     screened = classified(Finding.TUBERCULOSIS, 0.99).model_copy(update={"screen": True})
     assert not reconcile([screened]).entries
     assert reconcile([classified(Finding.TUBERCULOSIS, 0.99)]).entries
+
+
+def test_a_voice_without_weight_states_nothing_and_can_only_hold_a_denial_back() -> None:
+    silent = default_fusion().model_copy(
+        update={
+            "weights": default_fusion().weights.model_copy(update={"experts": {"crude": 0.0}})
+        }
+    )
+    opacity = Claim(finding=Finding.LUNG_OPACITY, polarity=Polarity.ABSENT)
+    alone = reconcile([worded("The lungs are clear.", opacity)], silent)
+    assert entry_of(alone, Finding.LUNG_OPACITY).decision is Decision.ABSTAIN
+    denied = classified(Finding.EDEMA, 0.01)
+    assert entry_of(reconcile([denied], silent), Finding.EDEMA).decision is Decision.ABSENT
+    text = worded("Edema.", Claim(finding=Finding.EDEMA))
+    held = entry_of(reconcile([denied, text], silent), Finding.EDEMA)
+    assert held.decision is Decision.ABSTAIN
