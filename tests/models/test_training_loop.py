@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from findings.errors import SettingsError, TrainingInterruptedError, WeightsError
 from models.classifier.preset import ClassifierPreset
-from models.data.anatomy_cache import AnatomyArrays
+from models.data.anatomy_cache import AnatomyArrays, Plane
 from models.data.augmentation import AugmentationSettings
 from models.data.records import Split
 from models.losses import smoothed_cross_entropy
@@ -310,7 +310,7 @@ def test_the_segmenter_learns_eight_synthetic_chests(tmp_path: Path) -> None:
             inside = ((columns - x - shift) / rx) ** 2 + ((rows - y) / ry) ** 2 < 1
             images[index][inside] = grey
             planes[index][inside] |= np.uint8(1 << bit)
-    known = np.zeros((count, 6), bool)
+    known = np.zeros((count, len(Plane)), bool)
     known[:, :3] = True
     arrays = AnatomyArrays(
         images, planes, known, ("jsrt",) * count, (Split.TRAIN,) * 8 + (Split.VAL,) * 8
