@@ -585,9 +585,7 @@ def test_a_screen_has_no_vote() -> None:
 
 def test_a_voice_without_weight_states_nothing_and_can_only_hold_a_denial_back() -> None:
     silent = default_fusion().model_copy(
-        update={
-            "weights": default_fusion().weights.model_copy(update={"experts": {"crude": 0.0}})
-        }
+        update={"weights": default_fusion().weights.model_copy(update={"experts": {"crude": 0.0}})}
     )
     opacity = Claim(finding=Finding.LUNG_OPACITY, polarity=Polarity.ABSENT)
     alone = reconcile([worded("The lungs are clear.", opacity)], silent)
