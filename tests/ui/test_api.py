@@ -143,13 +143,13 @@ def test_ids_lead_nowhere_else(client: TestClient, key: str) -> None:
 
 def test_too_many_requests_are_told_to_wait(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, api=ApiSettings(requests_per_minute=3))
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), "http://127.0.0.1") as client:
         codes = [client.get("/v1/studies").status_code for _ in range(5)]
     assert codes[:3] == [200] * 3 and 429 in codes
 
 
 def test_requests_without_a_length_or_far_too_long_are_refused(tmp_path: Path) -> None:
-    with TestClient(create_app(Settings(data_dir=tmp_path))) as client:
+    with TestClient(create_app(Settings(data_dir=tmp_path)), "http://127.0.0.1") as client:
         long = client.post("/v1/studies", headers={"Content-Length": str(2**40)})
         assert long.status_code == 413
         chunked = client.post("/v1/studies", content=(part for part in (b"a", b"b")))
@@ -218,3 +218,11 @@ def test_a_watcher_that_comes_late_misses_nothing() -> None:
     board.pin("a", StudyState.DRAFTED)
     started = time.monotonic()
     assert list(watching) == [] and time.monotonic() - started < 1
+
+
+def test_without_keys_no_page_of_another_machine_is_answered(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path))
+    with TestClient(app, "http://127.0.0.1") as client:
+        assert client.get("/v1/studies").status_code == 200
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+            assert client.get("/v1/studies", headers=headers).status_code == 403

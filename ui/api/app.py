@@ -24,7 +24,7 @@ _STATUS: Final[tuple[tuple[type[ReadingRoomError], int], ...]] = (
     (ResourceError, 503),
 )
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorOut} for status in (400, 401, 411, 413, 429, 503)
+    status: {"model": ErrorOut} for status in (400, 401, 403, 411, 413, 429, 503)
 }
 
 

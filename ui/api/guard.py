@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from agents.settings import ApiSettings
 
 OPEN_PATHS: Final = ("/healthz", "/docs", "/openapi.json")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _MOST_OWNERS: Final = 10_000
 
 
@@ -47,6 +49,8 @@ class Guard:
         """Let a request through, or answer it here."""
         if request.url.path in OPEN_PATHS:
             return await go_on(request)
+        if not self._keys and not _from_this_machine(request):
+            return _refusal(403, "Without keys only pages and programs of this machine may ask.")
         owner = self._owner(request.headers.get("authorization", ""))
         if owner is None:
             return _refusal(401, "Send a valid key: Authorization: Bearer KEY.")
@@ -83,6 +87,18 @@ class Guard:
                 return False
             bucket.left -= 1
             return True
+
+
+def _from_this_machine(request: Request) -> bool:
+    """Whether the request names this machine, and was sent by no page of another.
+
+    A page elsewhere could otherwise send requests through a browser here, or have its own name
+    resolve to this machine and read the answers (DNS rebinding).
+    """
+    named = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    origin = request.headers.get("origin")
+    sent_by = urlsplit(origin).hostname if origin is not None else named
+    return named in _LOOPBACK and sent_by in _LOOPBACK
 
 
 def _refusal(status: int, text: str) -> JSONResponse:

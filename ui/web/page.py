@@ -150,7 +150,7 @@ class _Page:
             return said, question, gr.skip()
         with _told():
             answer = self._room.ask(self._shelf(owner).get(study_id), question)
-        cited = f"\n\n`{' '.join(answer.evidence)}`" if answer.evidence else ""
+        cited = f"\n[{' '.join(answer.evidence)}]" if answer.evidence else ""
         turns = [
             *said,
             {"role": "user", "content": question},
@@ -251,7 +251,7 @@ def build_page(room: Room, secret: str) -> gr.Blocks:
                         said = gr.Chatbot(
                             height=260,
                             show_label=False,
-                            sanitize_html=True,
+                            render_markdown=False,
                             buttons=["copy"],
                             elem_id="said",
                         )
