@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from agents.checkpoints import forget_history, open_checkpoints
 from agents.conversation.answer import Answer
-from agents.drafting import DraftOptions, draft_study
+from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
 from agents.services import Services
 from agents.settings import Settings
 from findings.errors import UserInputError
 from findings.vocabulary import Language
-from reporting.draft import Draft, Writer
+from reporting.draft import Draft
 from reporting.files import DRAFT_FILE, read_draft
 
 if TYPE_CHECKING:
@@ -89,11 +88,5 @@ def draft_to_ask(
         return read_draft(path / DRAFT_FILE)
     if path.name == DRAFT_FILE and path.is_file():
         return read_draft(path)
-    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
-        options = DraftOptions(
-            language=settings.language,
-            seed=settings.seed,
-            aggregator=Writer.PHRASER.value,
-            out=Path(folder) / "draft",
-        )
-        return draft_study(path, options, settings, on_event, services).draft
+    options = DraftOptions(language=settings.language)
+    return draft_aside(path, options, settings, on_event, services)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -84,6 +85,27 @@ def draft_study(
     beginning: DraftState = {"request": request, "thread_id": thread_id}
     with _opened(session) as graph:
         return _run(graph, session, thread_id, beginning, options.out, on_event)
+
+
+def draft_aside(
+    path: Path,
+    options: DraftOptions,
+    settings: Settings,
+    on_event: EventSink | None = None,
+    services: Services | None = None,
+) -> Draft:
+    """Draft by the phraser and leave no files: for questions and reviews, which need its ledger.
+
+    Raises as `draft_study` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
+        aside = replace(
+            options,
+            seed=settings.seed,
+            aggregator=Writer.PHRASER.value,
+            out=Path(folder) / "draft",
+        )
+        return draft_study(path, aside, settings, on_event, services).draft
 
 
 def resume_draft(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.drafting import DraftOptions, draft_study
+from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
 from agents.services import Services
 from agents.settings import Settings
 from findings.catalogue import describe, is_a
 from findings.evidence import Neighbour
 from findings.vocabulary import Finding, Language
-from reporting.draft import Draft, Writer
+from reporting.draft import Draft
 from reporting.existing_report import ExistingReport, read_report
 from reporting.files import DRAFT_FILE, read_draft
 from reporting.review import Review, review_report
@@ -80,15 +79,8 @@ def _draft(
     kept = request.study / DRAFT_FILE
     if kept.is_file():
         return read_draft(kept)
-    options = DraftOptions(
-        prior=request.prior,
-        language=language,
-        seed=settings.seed,
-        aggregator=Writer.PHRASER.value,
-    )
-    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
-        options = DraftOptions(**{**vars(options), "out": Path(folder) / "draft"})
-        return draft_study(request.study, options, settings, on_event, services).draft
+    options = DraftOptions(prior=request.prior, language=language)
+    return draft_aside(request.study, options, settings, on_event, services)
 
 
 def questions(report: ExistingReport, neighbours: Sequence[Neighbour]) -> tuple[str, ...]:

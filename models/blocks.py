@@ -28,12 +28,6 @@ def pyramid_trunk() -> nn.Module:
     return trunk
 
 
-def feature_trunk() -> nn.Module:
-    """EfficientNet-lite0 whose ``forward_features`` gives 1,280 channels at stride 32."""
-    trunk: nn.Module = timm.create_model(TRUNK_NAME, pretrained=False, num_classes=0)
-    return trunk
-
-
 def early_layers(trunk: Any, blocks: int) -> list[nn.Module]:
     """The trunk's layers from the input up to the end of its first ``blocks`` blocks."""
     if blocks == 0:

@@ -78,7 +78,7 @@ def _presence(
         there = [e for e in stated if e.side in (question.side, Side.BILATERAL)]
         placed = [e for e in stated if e.side in (Side.LEFT, Side.RIGHT)]
         if not there and placed:
-            return _answer(
+            return answer_from(
                 question,
                 placed,
                 said.say(
@@ -93,7 +93,7 @@ def _presence(
     lines = [_stated(entry, question, said) for entry in (stated or entries)]
     if stated and question.side in (Side.LEFT, Side.RIGHT) and stated[0].side is None:
         lines.append(said.say("side_unknown", finding=name(stated[0].finding, question)))
-    return _answer(question, stated or entries, " ".join(dict.fromkeys(lines)))
+    return answer_from(question, stated or entries, " ".join(dict.fromkeys(lines)))
 
 
 def _stated(entry: LedgerEntry, question: Question, said: Phrases) -> str:
@@ -116,7 +116,7 @@ def _location(
     stated = [e for e in entries if e.decision in STATED]
     if not stated:
         text = said.say("nowhere", finding=name(entries[0].finding, question))
-        return _answer(question, entries, text)
+        return answer_from(question, entries, text)
     boxes = boxes_of(draft, [e.finding for e in stated])
     lines = []
     for entry in stated:
@@ -125,7 +125,7 @@ def _location(
             places.append(said.words[entry.side])
         key, place = ("where", ", ".join(places)) if places else ("no_place", "")
         lines.append(said.say(key, finding=_raised(name(entry.finding, question)), place=place))
-    answer = _answer(question, stated, " ".join(dict.fromkeys(lines)))
+    answer = answer_from(question, stated, " ".join(dict.fromkeys(lines)))
     return answer.model_copy(update={"show": tuple(box.id for box in boxes)})
 
 
@@ -148,7 +148,7 @@ def _certainty(
         )
         for entry in entries
     ]
-    return _answer(question, entries, " ".join(lines))
+    return answer_from(question, entries, " ".join(lines))
 
 
 def _operating(item: Evidence) -> str:
@@ -170,7 +170,7 @@ def _reason(
     conflicts = [d.detail for entry in entries for d in entry.disagreements]
     if conflicts:
         lines.append(said.say("disagreements", lines=" ".join(conflicts)))
-    return _answer(question, entries, " ".join(lines))
+    return answer_from(question, entries, " ".join(lines))
 
 
 def votes(entry: LedgerEntry, said: Phrases) -> str:
@@ -191,7 +191,8 @@ def _of(draft: Draft, entry: LedgerEntry) -> list[Evidence]:
     return [item for item in draft.evidence if item.id in entry.evidence]
 
 
-def _answer(question: Question, entries: Sequence[LedgerEntry], text: str) -> Answer:
+def answer_from(question: Question, entries: Sequence[LedgerEntry], text: str) -> Answer:
+    """An answer that makes the claims of these entries and rests on their evidence."""
     claims = tuple(claim for e in entries if (claim := e.claim()) is not None)
     evidence = tuple(dict.fromkeys(key for e in entries for key in e.evidence))
     return Answer(text=text, intent=question.intent, claims=claims, evidence=evidence)

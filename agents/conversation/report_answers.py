@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agents.conversation.answer import Answer, Edit, EditKind
-from agents.conversation.ledger_answers import STATED, name
+from agents.conversation.ledger_answers import STATED, answer_from, name
 from agents.conversation.phrases import folded, phrases
 from agents.conversation.router import Intent, Question
 from findings.catalogue import describe, is_a
@@ -62,7 +62,7 @@ def rewrite(draft: Draft, question: Question) -> Answer:
     ledger = Ledger(entries=draft.ledger)
     wording = Wording(language, draft.seed)
     whole = language is not draft.language and not any(w in plain for w in _IMPRESSION)
-    has_prior = any(entry.change is not None for entry in draft.ledger)
+    has_prior = _compared(draft)
     statements = (
         plan_findings(ledger, has_prior) if whole else plan_impression(ledger, has_prior)[:3]
     )
@@ -80,7 +80,7 @@ def _for_the_patient(draft: Draft, question: Question) -> Answer:
     lines = [said.plain[e.finding] for e in stated if e.finding in said.plain]
     lines += [name(e.finding, question) for e in stated if e.finding not in said.plain]
     text = "; ".join(dict.fromkeys(lines)) + "." if lines else said.say("patient_normal")
-    return _from_entries(question, stated, said.say("patient", lines=text))
+    return answer_from(question, stated, said.say("patient", lines=text))
 
 
 def change(draft: Draft, question: Question) -> Answer:
@@ -129,13 +129,13 @@ def summarise(draft: Draft, question: Question) -> Answer:
     """The impression, in the question's language."""
     said = phrases(question.language)
     wording = Wording(question.language, draft.seed)
-    has_prior = any(entry.change is not None for entry in draft.ledger)
+    has_prior = _compared(draft)
     statements = plan_impression(Ledger(entries=draft.ledger), has_prior)
     text = " ".join(wording.sentence(s, impression=True) for s in statements)
     stated = [e for e in draft.ledger if e.decision in STATED]
     abnormal = [e for e in stated if e.finding is not Finding.NO_FINDING]
     key = "summary" if abnormal else "summary_normal"
-    return _from_entries(question, stated, said.say(key, impression=text))
+    return answer_from(question, stated, said.say(key, impression=text))
 
 
 def general_knowledge(draft: Draft, question: Question) -> Answer:
@@ -214,10 +214,6 @@ def _from_sentences(question: Question, meant: tuple[Sentence, ...], text: str) 
     )
 
 
-def _from_entries(question: Question, entries: list[LedgerEntry], text: str) -> Answer:
-    return Answer(
-        text=text,
-        intent=question.intent,
-        claims=tuple(claim for e in entries if (claim := e.claim()) is not None),
-        evidence=tuple(dict.fromkeys(key for e in entries for key in e.evidence)),
-    )
+def _compared(draft: Draft) -> bool:
+    """Whether the draft states a change since a prior."""
+    return any(entry.change is not None for entry in draft.ledger)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from agents.conversation.answer import Answer
-from agents.conversation.ledger_answers import STATED, about, boxes_of, entries_on, name, votes
+from agents.conversation.ledger_answers import (
+    STATED,
+    about,
+    answer_from,
+    boxes_of,
+    entries_on,
+    name,
+    votes,
+)
 from agents.conversation.phrases import Phrases, folded, matches, phrases
 from agents.conversation.router import Intent, Question
 from findings.catalogue import region_name
@@ -61,12 +69,7 @@ def comparison(draft: Draft, question: Question) -> Answer:
         ids = tuple(item.id for item in prior)
         return Answer(text=said.say("no_changes"), intent=question.intent, evidence=ids)
     lines = "; ".join(f"{name(e.finding, question)}: {e.change}" for e in changed)
-    return Answer(
-        text=said.say("changes", lines=lines),
-        intent=question.intent,
-        claims=tuple(claim for e in changed if (claim := e.claim()) is not None),
-        evidence=tuple(dict.fromkeys(key for e in changed for key in e.evidence)),
-    )
+    return answer_from(question, changed, said.say("changes", lines=lines))
 
 
 def experts(draft: Draft, question: Question) -> Answer:

@@ -91,7 +91,7 @@ def train_crude_report(request: TrainingRequest) -> Path:
     if request.resume:
         loop.resume()
     outcome = loop.run()
-    best = next(entry for entry in outcome.history if entry.step == outcome.best_step)
+    best = outcome.best()
     config = CrudeReportConfig(
         name="crude_report",
         version=VERSION,

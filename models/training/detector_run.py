@@ -58,7 +58,7 @@ def train_detector(request: TrainingRequest) -> Path:
     if request.resume:
         loop.resume()
     outcome = loop.run()
-    best = next(entry for entry in outcome.history if entry.step == outcome.best_step)
+    best = outcome.best()
     network = DetectorNetwork(settings.network, len(settings.findings))
     network.load_state_dict(outcome.best_weights)
     config = DetectorConfig(

@@ -38,6 +38,10 @@ class Outcome:
     history: list[Validation] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
+    def best(self) -> Validation:
+        """The best validation. Raises `StopIteration` where there was none."""
+        return next(entry for entry in self.history if entry.step == self.best_step)
+
     def since_best(self) -> int:
         """Number of validations since the best one."""
         return sum(1 for validation in self.history if validation.step > self.best_step)

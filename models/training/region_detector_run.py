@@ -54,7 +54,7 @@ def train_region_detector(request: TrainingRequest) -> Path:
     if request.resume:
         loop.resume()
     outcome = loop.run()
-    best = next(entry for entry in outcome.history if entry.step == outcome.best_step)
+    best = outcome.best()
     config = RegionDetectorConfig(
         name="region_detector",
         version=VERSION,

@@ -45,7 +45,7 @@ def train_segmenter(request: TrainingRequest) -> Path:
     if request.resume:
         loop.resume()
     outcome = loop.run()
-    best = next(entry for entry in outcome.history if entry.step == outcome.best_step)
+    best = outcome.best()
     config = SegmenterConfig(
         name="anatomy_segmenter",
         version=VERSION,

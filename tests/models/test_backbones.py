@@ -21,7 +21,7 @@ from models.backbones import (
     build_backbone,
     load_backbone,
 )
-from models.blocks import early_layers, feature_trunk, normalise
+from models.blocks import TRUNK_NAME, early_layers, normalise
 from models.shipping import file_sha256
 from models.training.catalogue import PRESETS
 from models.training.presets import LoopSettings
@@ -81,7 +81,8 @@ def test_the_stages_hold_every_layer_up_to_the_head(name: Backbone) -> None:
 
 def test_the_shared_trunk_is_the_experts_own() -> None:
     with torch.device("meta"):
-        trunk, own = build_backbone("efficientnet_lite0"), feature_trunk()
+        trunk = build_backbone("efficientnet_lite0")
+        own = timm.create_model(TRUNK_NAME, num_classes=0)
     assert list(trunk.state_dict()) == list(own.state_dict())
     stages = backbone_stages("efficientnet_lite0", trunk)
     assert [module for stage in stages[:3] for module in stage] == early_layers(trunk, 2)

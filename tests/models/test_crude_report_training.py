@@ -14,7 +14,8 @@ from findings.claims import Claim
 from findings.labeler import label_report
 from findings.regions import Region
 from findings.vocabulary import Finding, Language, Polarity, Side
-from models.blocks import feature_trunk, normalise
+from models.backbones import build_backbone
+from models.blocks import normalise
 from models.crude_report.composing import NORMAL, ReportComposer, learn_vocabulary, stated
 from models.crude_report.decoding import DecodingSettings, decode_reports
 from models.crude_report.network import Backbone, CrudeReportNetwork, GeneratorShape, word_loss
@@ -204,7 +205,7 @@ def test_the_generator_learns_eight_cases_by_heart(tmp_path: Path) -> None:
 
 def test_the_shared_trunk_stays_bit_identical() -> None:
     torch.manual_seed(0)
-    trunk = feature_trunk().eval()
+    trunk = build_backbone("efficientnet_lite0").eval()
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
     network = CrudeReportNetwork(SHAPE, 12)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
