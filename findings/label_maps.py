@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from findings.catalogue import describe, load_toml
 from findings.claims import Frozen
 from findings.regions import Region
 from findings.vocabulary import Finding, Side
+
+_SENTENCE: Final = re.compile(r"\[([^\[\]]*)\]")
+_ITEM: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 class Dataset(StrEnum):
@@ -82,6 +86,28 @@ def unmapped_labels(dataset: Dataset, counts: Mapping[str, int]) -> tuple[Unmapp
         UnmappedLabel(label=label, count=count, reason=reasons.get(label, ""))
         for label, count in sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     )
+
+
+def padchest_groups(cell: str) -> Iterator[tuple[list[str], list[Place]]]:
+    """Labels with the places said of them, from a cell of `LabelsLocalizationsBySentence`.
+
+    Physicians' cells hold a list for each sentence; the network's hold one flat list, in which
+    places follow the labels that they belong to.
+    """
+    for sentence in _SENTENCE.findall(cell):
+        labels: list[str] = []
+        places: list[Place] = []
+        for single, double in _ITEM.findall(sentence):
+            item = (single or double).strip()
+            if item.startswith("loc "):
+                if (place := padchest_place(item)) is not None:
+                    places.append(place)
+                continue
+            if places:
+                yield labels, places
+                labels, places = [], []
+            labels.append(item)
+        yield labels, places
 
 
 def padchest_place(localisation: str) -> Place | None:

@@ -12,7 +12,7 @@ from typing import Final
 from findings.catalogue import FindingGroup, describe
 from findings.claims import Claim
 from findings.label_maps import Dataset as LabelSet
-from findings.label_maps import Place, finding_of, mapped_findings, padchest_place
+from findings.label_maps import Place, finding_of, mapped_findings, padchest_groups
 from findings.regions import Region, paired_region, region_side, sided_region
 from findings.vocabulary import Finding, Language, Side
 from models.datasets.dataset import DatasetCard, DatasetReader
@@ -41,7 +41,6 @@ _COLUMNS: Final = (
     "labelCUIS",
 )
 _ITEM: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_SENTENCE: Final = re.compile(r"\[([^\[\]]*)\]")
 _CONCEPT: Final = re.compile(r"C[0-9]{7}")
 _SIDES: Final = {
     " left side": Side.LEFT,
@@ -135,19 +134,7 @@ def read_places(cell: str) -> tuple[Claim, ...]:
     places follow the labels that they belong to.
     """
     claims: dict[Claim, None] = {}
-    for sentence in _SENTENCE.findall(cell):
-        labels: list[str] = []
-        places: list[Place] = []
-        for single, double in _ITEM.findall(sentence):
-            item = (single or double).strip()
-            if item.startswith("loc "):
-                if (place := padchest_place(item)) is not None:
-                    places.append(place)
-                continue
-            if places:
-                claims.update(dict.fromkeys(_claims(labels, places)))
-                labels, places = [], []
-            labels.append(item)
+    for labels, places in padchest_groups(cell):
         claims.update(dict.fromkeys(_claims(labels, places)))
     return tuple(claims)
 

@@ -18,7 +18,7 @@ from typing import Final
 from findings.catalogue import FindingGroup, ancestors, describe
 from findings.claims import Claim
 from findings.errors import IndexUnavailableError
-from findings.label_maps import Dataset, Place, finding_of, padchest_place
+from findings.label_maps import Dataset, Place, finding_of, padchest_groups
 from findings.regions import Region, paired_region, region_side, sided_region
 from findings.vocabulary import Finding, Language, Side
 from retrieval.corpora.report import CorpusReport, ReportView, patient_key
@@ -34,8 +34,6 @@ _VIEWS: Final = {
     "AP_horizontal": ReportView.AP,
     "L": ReportView.LATERAL,
 }
-_SENTENCE: Final = re.compile(r"\[([^\[\]]*)\]")
-_ITEM: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _SIDES: Final = {
     " left side": Side.LEFT,
     " right side": Side.RIGHT,
@@ -113,20 +111,7 @@ def read_labels(cell: str) -> tuple[Claim, ...]:
     "normal" beside a finding and a general finding beside a kind of it at no other place.
     """
     claims: dict[Claim, None] = {}
-    for sentence in _SENTENCE.findall(cell):
-        labels: list[str] = []
-        places: list[Place] = []
-        for single, double in _ITEM.findall(sentence):
-            item = (single or double).strip()
-            if item.startswith("loc "):
-                place = padchest_place(item)
-                if place is not None:
-                    places.append(place)
-                continue
-            if places:
-                claims.update(dict.fromkeys(_claims(labels, places)))
-                labels, places = [], []
-            labels.append(item)
+    for labels, places in padchest_groups(cell):
         claims.update(dict.fromkeys(_claims(labels, places)))
     found = [claim for claim in claims if claim.finding is not Finding.NO_FINDING]
     if not found:
