@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +62,13 @@ class FindingClassifier:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> FindingClassifier:
-        """Load the shipped weights, or those in ``folder``.
+        """The shipped classifier, loaded once and shared, or the one in ``folder``.
 
         Raises:
             WeightsError: weights or config are missing, damaged or of another network.
         """
-        folder = folder or SHIPPED / "finding_classifier"
+        if folder is None:
+            return _shipped()
         config = read_config(folder, ClassifierConfig)
         members = nn.ModuleList(
             FindingNetwork(len(config.findings), backbone=config.backbone) for _ in config.members
@@ -127,6 +130,20 @@ class FindingClassifier:
             conformal={name: fitted.conformal for name, fitted in findings.items()},
             seconds=time.perf_counter() - started,
         )
+
+
+_LOADING = threading.Lock()
+
+
+def _shipped() -> FindingClassifier:
+    """The one instance that every expert on the shared trunk uses."""
+    with _LOADING:
+        return _load_shipped()
+
+
+@cache
+def _load_shipped() -> FindingClassifier:
+    return FindingClassifier.load(SHIPPED / "finding_classifier")
 
 
 def _share_of_image(box: Box | None, height: int, width: int) -> Box:
