@@ -16,6 +16,7 @@ class Role(StrEnum):
     DETECTOR = "detector"
     CRUDE_REPORT = "crude_report"
     REGION_DETECTOR = "region_detector"
+    REPORT = "report"
 
 
 RUNS: Final[Mapping[Role, str]] = {
@@ -25,5 +26,6 @@ RUNS: Final[Mapping[Role, str]] = {
     Role.DETECTOR: "models.training.detector_run:train_detector",
     Role.CRUDE_REPORT: "models.training.crude_report_run:train_crude_report",
     Role.REGION_DETECTOR: "models.training.region_detector_run:train_region_detector",
+    Role.REPORT: "models.training.report_run:train_report",
 }
 """Role -> ``module:function``; each takes a :class:`models.training.run.TrainingRequest`."""

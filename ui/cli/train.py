@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from findings.errors import UserInputError
 from models.training.roles import Role
 
 
@@ -15,13 +16,34 @@ def _show_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
     from models.training.catalogue import list_presets
 
     for entry in list_presets():
-        click.echo(f"{entry.role:14} {entry.name:16} {entry.summary}")
+        click.echo(f"{entry.role:15} {entry.name:25} {entry.summary}")
     context.exit()
+
+
+def _of_model(role: str, preset: str, model: str | None) -> str:
+    """The preset's whole name: those of report models are named for the model first.
+
+    Raises:
+        UserInputError: the model is unknown, or the role is not trained by model.
+    """
+    if role != Role.REPORT:
+        if model is not None:
+            raise UserInputError(f"--model goes with the role {Role.REPORT} only.")
+        return preset
+    if model is None:
+        return preset
+    from models.reports.contract import ReportModelName
+
+    if model not in set(ReportModelName):
+        known = ", ".join(ReportModelName)
+        raise UserInputError(f"There is no report model of that name. Choose one of: {known}.")
+    return preset if preset.endswith(".toml") else f"{model}-{preset}"
 
 
 @click.command()
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @click.option("--preset", default="small", show_default=True, help="Name of a preset, or a file.")
+@click.option("--model", "model", help="Which report model, for the role report.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the run.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
@@ -38,6 +60,7 @@ def _show_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
 def train(
     role: str,
     preset: str,
+    model: str | None,
     data: Path,
     out: Path,
     resume: bool,
@@ -54,6 +77,7 @@ def train(
     from models.training.run import rehearse
     from models.training.run import train as run
 
+    preset = _of_model(role, preset, model)
     cache = load_settings().cache_dir
     if dry_run:
         found = rehearse(role, preset, data, out, cache=cache, source=source)

@@ -1,0 +1,1 @@
+"""Radixpert, second version: anatomy-guided dual frozen branch and a LoRA decoder."""

@@ -1,0 +1,1 @@
+"""Radixpert, first version: hierarchical cross-modal fusion and selective cross-modal tuning."""

@@ -1,0 +1,1 @@
+"""What the report models of the papers share: cases, encoders, prefixes, training, checkpoints."""
