@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, Response
 from agents.settings import ApiSettings
 
 OPEN_PATHS: Final = ("/healthz", "/docs", "/openapi.json")
+THIS_MACHINE: Final = "this machine"
+"""The owner of what is given where no keys are set."""
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _MOST_OWNERS: Final = 10_000
 
@@ -66,7 +68,7 @@ class Guard:
 
     def _owner(self, header: str) -> str | None:
         if not self._keys:
-            return "this machine"
+            return THIS_MACHINE
         scheme, _, key = header.partition(" ")
         given = key.strip().encode()
         # Every key is compared, in constant time, so that time tells nothing of them.

@@ -21,6 +21,7 @@ from ui.cli.evaluate import evaluate
 from ui.cli.gate import gate
 from ui.cli.index import index
 from ui.cli.label import label
+from ui.cli.mcp import mcp
 from ui.cli.models import models
 from ui.cli.resume import resume
 from ui.cli.review import review
@@ -50,6 +51,7 @@ for command in (
     review,
     ui,
     serve,
+    mcp,
     resume,
     gate,
     label,

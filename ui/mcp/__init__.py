@@ -1,0 +1,1 @@
+"""The room over the Model Context Protocol: experts and jobs as tools, drafts as resources."""
