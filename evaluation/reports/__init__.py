@@ -1,0 +1,1 @@
+"""Generated reports against reference reports: metrics, and the comparison of report models."""
