@@ -32,6 +32,11 @@ class Conversation:
     settings: Settings
     name: str | None = None
 
+    @property
+    def thread(self) -> str:
+        """Its thread in the checkpoints; empty where it has no name."""
+        return f"{_THREAD_PREFIX}{self.draft.study_key}-{self.name}" if self.name else ""
+
     def ask(self, text: str, language: Language | None = None) -> Answer:
         """Answer one question. Raises `UserInputError` where it is empty."""
         return self.ask_all((text,), language)[0]
@@ -44,7 +49,7 @@ class Conversation:
             from langgraph.checkpoint.memory import InMemorySaver
 
             return self._ask(texts, language, InMemorySaver(), "once")
-        thread = f"{_THREAD_PREFIX}{self.draft.study_key}-{self.name}"
+        thread = self.thread
         with open_checkpoints(self.settings.checkpoint_file) as saver:
             answers = self._ask(texts, language, saver, thread)
             forget_history(saver, thread)

@@ -8,7 +8,7 @@ from agents.session import Session
 from agents.state import DraftState
 from findings.evidence import Neighbour
 from imaging.study import Study
-from reporting.draft import Draft, DraftStatus, ModelUse, Section, SectionName
+from reporting.draft import Draft, DraftStatus, ModelUse, Section, SectionName, Signature
 from reporting.ledger import Ledger
 from tools.contract import Role
 
@@ -27,7 +27,7 @@ def assemble(state: DraftState, session: Session) -> Draft:
         schema="readingroom/draft/1",
         study_key=state["study"].study_key,
         status=review.status if review else status,
-        language=state["request"].language,
+        language=(review and review.language) or state["request"].language,
         writer=manuscript.writer,
         seed=state["request"].seed,
         gate=state["gate"],
@@ -41,6 +41,9 @@ def assemble(state: DraftState, session: Session) -> Draft:
         counts=manuscript.counts,
         timings=dict(sorted(state.get("timings", {}).items())),
         models=_models(state, session),
+        signature=Signature(signer=review.signer, time=review.time)
+        if review is not None and review.signer
+        else None,
     )
 
 

@@ -147,13 +147,17 @@ def sign_draft(
     """
     from langgraph.types import Command
 
+    from agents.nodes.review import require_confirmed
+
     request = _request(thread_id, settings)
     session = _session(settings, request, indication, prior_report, services)
     with _opened(session) as graph:
-        if graph.get_state(_config(thread_id)).next != ("review",):
+        waiting = graph.get_state(_config(thread_id))
+        if waiting.next != ("review",):
             raise UserInputError(
                 "This draft is not waiting for a sign-off: it is unfinished or already signed."
             )
+        require_confirmed(cast(DraftState, waiting.values), session, sign_off)
         return _run(graph, session, thread_id, Command(resume=sign_off), out, on_event)
 
 

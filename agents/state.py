@@ -115,10 +115,18 @@ class Manuscript(Frozen):
     counts: Counts = Counts()
 
 
+class FinalText(Frozen):
+    """The report as a person left it, where it is not the text that was drafted."""
+
+    language: Language
+    sections: tuple[Section, ...]
+
+
 class SignOff(Frozen):
-    """A person's answer to the review: who takes responsibility for the draft."""
+    """A person's answer to the review: who takes responsibility for the draft, and as what text."""
 
     signer: str = Field(min_length=1, max_length=200)
+    text: FinalText | None = None
 
 
 class Review(Frozen):
@@ -126,6 +134,10 @@ class Review(Frozen):
 
     status: DraftStatus
     signer: str | None = None
+    time: str = ""
+    """UTC, ISO 8601."""
+    language: Language | None = None
+    """Of the signed text; `None`: that of the request."""
 
 
 def _merged(old: dict[str, ExpertOutput], new: dict[str, ExpertOutput]) -> dict[str, ExpertOutput]:
@@ -177,6 +189,7 @@ STATE_TYPES: Final[tuple[type[BaseModel] | type[Enum], ...]] = (
     EvidenceSet,
     Manuscript,
     Attempt,
+    FinalText,
     SignOff,
     Review,
     GateResult,

@@ -119,6 +119,13 @@ class ExpertNote(Frozen):
     detail: str
 
 
+class Signature(Frozen):
+    """Who took responsibility for the report, and when (UTC, ISO 8601)."""
+
+    signer: str = Field(min_length=1, max_length=200)
+    time: str
+
+
 class Draft(Frozen):
     """A drafted report with everything it was written from."""
 
@@ -139,6 +146,8 @@ class Draft(Frozen):
     counts: Counts = Counts()
     timings: dict[str, float] = Field(default_factory=dict)
     models: tuple[ModelUse, ...] = ()
+    signature: Signature | None = None
+    """Of a signed report."""
 
     def section(self, name: SectionName) -> Section:
         """The named section; an empty one where the draft has none."""

@@ -17,6 +17,7 @@ class Labels(Frozen):
     title: str
     notice: str
     notice_signed: str
+    signed_by: str
     meta: str
     none: str
     status: dict[str, str]

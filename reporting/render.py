@@ -120,13 +120,24 @@ def place_name(side: Side | None, region: Region | None, language: Language) -> 
     return labels(language).sides[side.value] if side is not None else ""
 
 
+def signed_by(draft: Draft) -> str:
+    """Who signed the report and when; empty where nobody has."""
+    if draft.signature is None:
+        return ""
+    return labels(draft.language).signed_by.format(
+        signer=plain(draft.signature.signer, 200), time=plain(draft.signature.time, 40)
+    )
+
+
 def _meta(draft: Draft, words: Labels) -> str:
-    return words.meta.format(
+    signed = escape_markdown(signed_by(draft))
+    status = words.meta.format(
         status=words.status[draft.status.value],
         language=draft.language.value,
         writer=words.writer[draft.writer.value],
         study=f"`{re.sub('[^0-9A-Za-z_-]', '', draft.study_key)[:16]}`",
     )
+    return f"{status}\n\n{signed}" if signed else status
 
 
 def _section(section: Section, words: Labels) -> str:

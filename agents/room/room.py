@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -10,15 +11,28 @@ from typing import Final
 from agents.asking import Conversation
 from agents.conversation.answer import Answer
 from agents.drafting import DraftOptions, draft_study, sign_draft
+from agents.editing import (
+    PREFERENCES_FILE,
+    EditBook,
+    PersonAct,
+    act_on,
+    forget_edits,
+    keep_pairs,
+    open_book,
+    undo,
+)
 from agents.events import ProgressEvent
+from agents.pointing import Said, point, turns
 from agents.reviewing import ReviewOutcome, ReviewRequest, review_study
 from agents.room.board import Board, Note, StudyState
 from agents.room.shelf import Shelf, ShelvedStudy
 from agents.services import Services
 from agents.settings import Settings
-from agents.state import SignOff
+from agents.state import FinalText, SignOff
 from findings.errors import NotAChestRadiographError, ReadingRoomError, UserInputError
+from findings.evidence import Box
 from findings.vocabulary import Language
+from imaging.study import Study
 from reporting.draft import Draft
 from reporting.files import DRAFT_FILE, read_draft
 
@@ -44,6 +58,7 @@ class Room:
         self._folder = folder
         self._services = services
         self._waiting = waiting
+        self._editing = threading.Lock()
         self._line = ThreadPoolExecutor(workers, thread_name_prefix="draft")
 
     def shelf(self, owner: str) -> Shelf:
@@ -72,6 +87,7 @@ class Room:
             raise UserInputError("Too many drafts are waiting. Try again in a minute.")
         if not self.board.begin(study.id):
             raise UserInputError("This study is being drafted already.")
+        study.keep_indication(indication)
         options = DraftOptions(
             prior=study.prior,
             language=language,
@@ -90,6 +106,7 @@ class Room:
         try:
             outcome = draft_study(study.study, options, self.settings, tell, self._services)
             study.keep_thread(outcome.thread_id)
+            forget_edits(study.draft_folder)
         except NotAChestRadiographError as error:
             self.board.pin(study.id, StudyState.REFUSED, str(error))
         except ReadingRoomError as error:
@@ -105,25 +122,63 @@ class Room:
             self.board.pin(study.id, StudyState.DRAFTED)
 
     def draft(self, study: ShelvedStudy) -> Draft:
-        """The study's draft. Raises `UserInputError` where there is none yet."""
-        if not study.drafted:
-            raise UserInputError("This study has no draft yet. Start one and wait for its end.")
+        """The study's report as it stands. Raises `UserInputError` where there is none yet."""
+        self._require_draft(study)
         return read_draft(study.draft_folder / DRAFT_FILE)
 
-    def sign(self, study: ShelvedStudy, signer: str) -> Draft:
-        """A person takes responsibility for the draft: it becomes signed and stays as it is.
+    def _require_draft(self, study: ShelvedStudy) -> None:
+        if not study.drafted:
+            raise UserInputError("This study has no draft yet. Start one and wait for its end.")
 
-        Raises `UserInputError` where there is no draft that waits for it.
+    def book(self, study: ShelvedStudy) -> tuple[EditBook, Draft]:
+        """What was done to the draft, and the report as it stands. Raises `UserInputError`."""
+        self._require_draft(study)
+        return open_book(study.draft_folder)
+
+    def edit(self, study: ShelvedStudy, act: PersonAct) -> Draft:
+        """Do a person's act on the draft. Raises as `agents.editing.act_on` does."""
+        self._require_draft(study)
+        with self._editing:
+            return act_on(
+                study.draft_folder, act, study.prior is not None, lambda: self.load(study)
+            )
+
+    def undo(self, study: ShelvedStudy) -> Draft:
+        """Take a person's last act back. Raises as `agents.editing.undo` does."""
+        self._require_draft(study)
+        with self._editing:
+            return undo(study.draft_folder, study.prior is not None)
+
+    def load(self, study: ShelvedStudy) -> Study:
+        """The study's images. Raises `StudyError` where they cannot be read."""
+        from imaging.loading import load_study
+
+        loader = self._services.load_study if self._services else load_study
+        return loader(study.study, prior=study.prior)
+
+    def sign(self, study: ShelvedStudy, signer: str) -> Draft:
+        """A person takes responsibility for the report: it becomes signed and stays as it is.
+
+        What the person changed is kept as preference pairs beside the room's folder.
+
+        Raises:
+            UserInputError: there is no draft that waits for it.
+            EvidenceRuleError: a sentence of the machine's says what the evidence does not carry.
         """
         if not study.thread:
             raise UserInputError("This study has no draft that waits for a sign-off.")
-        outcome = sign_draft(
-            study.thread,
-            SignOff(signer=signer),
-            self.settings,
-            out=study.draft_folder,
-            services=self._services,
-        )
+        with self._editing:
+            book, draft = self.book(study)
+            text = FinalText(language=draft.language, sections=draft.sections)
+            outcome = sign_draft(
+                study.thread,
+                SignOff(signer=signer, text=text if book.acts else None),
+                self.settings,
+                indication=study.indication,
+                out=study.draft_folder,
+                services=self._services,
+            )
+            keep_pairs(self._folder.parent / PREFERENCES_FILE, draft, book.report(draft))
         return outcome.draft
 
     def ask(
@@ -134,8 +189,19 @@ class Room:
         language: Language | None = None,
     ) -> Answer:
         """Answer a question about the study's draft. Raises `UserInputError`."""
-        conversation = Conversation(self.draft(study), self.settings, name=f"{study.id}-{thread}")
-        return conversation.ask(question, language)
+        return self._conversation(study, thread).ask(question, language)
+
+    def point(self, study: ShelvedStudy, box: Box, thread: str = "room") -> Answer:
+        """Answer what lies in a box of the film, in display pixels. Raises `UserInputError`."""
+        conversation = self._conversation(study, thread)
+        return point(conversation, box, conversation.draft.language)
+
+    def said(self, study: ShelvedStudy, thread: str = "room") -> tuple[Said, ...]:
+        """What was asked and answered about the study before."""
+        return turns(self._conversation(study, thread)) if study.drafted else ()
+
+    def _conversation(self, study: ShelvedStudy, thread: str) -> Conversation:
+        return Conversation(self.draft(study), self.settings, name=f"{study.id}-{thread}")
 
     def review(
         self, study: ShelvedStudy, report: str, language: Language | None = None

@@ -55,6 +55,20 @@ class ShelvedStudy:
         (self.folder / "thread").write_text(thread, "utf-8")
 
     @property
+    def indication(self) -> str | None:
+        """Why the study was done, as it was given for the draft; it is never logged."""
+        path = self.folder / "indication"
+        return path.read_text("utf-8") if path.is_file() else None
+
+    def keep_indication(self, text: str | None) -> None:
+        """Remember the indication: whoever signs gives the same one again."""
+        path = self.folder / "indication"
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text, "utf-8")
+
+    @property
     def drafted(self) -> bool:
         """Whether a draft is there."""
         return (self.draft_folder / DRAFT_FILE).is_file()
@@ -86,6 +100,21 @@ class Shelf:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return ShelvedStudy(study_id, folder)
+
+    def add_prior(self, study_id: str, content: bytes) -> ShelvedStudy:
+        """Keep a prior of a study, in place of the one it had. Raises as `add` does."""
+        study = self.get(study_id)
+        fresh = study.folder / "fresh"
+        fresh.mkdir(mode=0o700)
+        try:
+            _put(fresh, "prior", content)
+            for old in study.folder.glob("prior*"):
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            for new in fresh.iterdir():
+                new.rename(study.folder / new.name)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return study
 
     def get(self, study_id: str) -> ShelvedStudy:
         """The study of that id. Raises `UserInputError` where this owner has none."""
