@@ -88,8 +88,8 @@ def _build(entry: Architecture) -> nn.Module:
     made: Any = transformers
     if entry.kind == "mllama":
         config = made.MllamaConfig(text_config=entry.text, vision_config=entry.vision)
-        built: nn.Module = made.MllamaForConditionalGeneration(config)
-        return built
-    config_name, model_name = _CLASSES[entry.kind]
-    built = getattr(made, model_name)(getattr(made, config_name)(**entry.text))
-    return built
+        network: nn.Module = made.MllamaForConditionalGeneration(config)
+    else:
+        config_name, model_name = _CLASSES[entry.kind]
+        network = getattr(made, model_name)(getattr(made, config_name)(**entry.text))
+    return network
