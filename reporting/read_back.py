@@ -26,7 +26,12 @@ class DifferenceType(StrEnum):
     NUMBER = "number"
     SEVERITY = "severity"
     CHANGE = "change"
+    CHANGE_WITHOUT_PRIOR = "change_without_prior"
     CERTAINTY = "certainty"
+    UNREAD = "unread"
+    """Words that the reader cannot vouch for (`reporting.vouching`)."""
+    EVIDENCE = "evidence"
+    """Evidence that is not of the entries that the sentence states."""
 
 
 class Difference(Frozen):
@@ -59,7 +64,7 @@ def compare(
     read = read_claims(text, language)
     known = [*numbers, *(c.measurement for c in expected if c.measurement is not None)]
     found = [
-        *_differences(expected, read),
+        *(d for d in differences(expected, read) if has_prior or not _is_stated_change(d)),
         *_changes_without_prior(read, has_prior),
         *_unknown_numbers(text, known),
         *_unprinted_numbers(text, expected),
@@ -67,20 +72,21 @@ def compare(
     return tuple(dict.fromkeys(found))
 
 
-def _differences(expected: Sequence[Claim], read: Sequence[LabeledClaim]) -> list[Difference]:
+def differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Difference]:
+    """Where what a reader read departs from what was to be said."""
     wanted = _strongest([atom for claim in expected for atom in atoms(claim)])
-    heard = [atom for claim in read for atom in atoms(claim.without_span())]
+    heard = [atom for claim in read for atom in atoms(_bare(claim))]
     found: list[Difference] = []
     answered: list[Claim] = []
     for want in wanted:
-        best, differences = _closest(want, heard)
+        best, departures = _closest(want, heard)
         if best is None:
             flipped = any(_opposed(want, other) for other in heard)
             kind = DifferenceType.FLIPPED if flipped else DifferenceType.DROPPED
-            differences = [Difference(type=kind, finding=want.finding, expected=want.polarity)]
+            departures = [Difference(type=kind, finding=want.finding, expected=want.polarity)]
         else:
             answered.append(best)
-        found += differences
+        found += departures
     for extra in heard:
         if extra in answered or any(implies(want, extra) for want in wanted):
             continue
@@ -96,6 +102,10 @@ def _differences(expected: Sequence[Claim], read: Sequence[LabeledClaim]) -> lis
                 )
             )
     return found
+
+
+def _bare(claim: Claim) -> Claim:
+    return claim.without_span() if isinstance(claim, LabeledClaim) else claim
 
 
 def _strongest(wanted: Sequence[Claim]) -> list[Claim]:
@@ -120,13 +130,13 @@ def _closest(want: Claim, heard: Sequence[Claim]) -> tuple[Claim | None, list[Di
         if not bears_on(claim, want):
             continue
         if claim.finding is want.finding:
-            differences = _attributes(want, claim)
+            departures = _attributes(want, claim)
         elif implies(claim, want):
-            differences = []
+            departures = []
         else:
-            differences = _attributes(want, claim, broader=True)
-        if best is None or len(differences) < len(fewest):
-            best, fewest = claim, differences
+            departures = _attributes(want, claim, broader=True)
+        if best is None or len(departures) < len(fewest):
+            best, fewest = claim, departures
     return best, fewest
 
 
@@ -176,11 +186,17 @@ def _shown(measurement: Measurement | None) -> str | None:
     return None if measurement is None else f"{measurement.value:g} {measurement.unit}"
 
 
+def _is_stated_change(difference: Difference) -> bool:
+    return difference.type is DifferenceType.CHANGE and difference.read is not None
+
+
 def _changes_without_prior(read: Sequence[Claim], has_prior: bool) -> list[Difference]:
     if has_prior:
         return []
     return [
-        Difference(type=DifferenceType.CHANGE, finding=claim.finding, read=claim.change)
+        Difference(
+            type=DifferenceType.CHANGE_WITHOUT_PRIOR, finding=claim.finding, read=claim.change
+        )
         for claim in read
         if claim.change is not None
     ]

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from findings.claims import Claim, Frozen, Measurement
 from findings.errors import EvidenceRuleError
 from findings.vocabulary import Finding, Language
-from reporting.draft import Section, SectionName, Sentence
+from reporting.draft import Origin, Section, SectionName, Sentence
 from reporting.entailment import implies
 from reporting.ledger import Decision, LedgerEntry
 from reporting.places import atoms
 from reporting.planning import written_claim
 from reporting.read_back import Difference, DifferenceType, compare, read_claims
+from reporting.vouching import beyond_reading
 
 
 class SentenceCheck(Frozen):
@@ -98,11 +99,16 @@ def verify_sentence(
     language: Language,
     numbers: Sequence[Measurement] = (),
 ) -> SentenceCheck:
-    """Check one sentence against its own claims and the ledger entries it names."""
+    """Check one sentence against its own claims and the ledger entries it names.
+
+    A language model's sentence may besides hold no words that the reader cannot vouch for.
+    """
     differences = [
         *compare(sentence.text, sentence.claims, language, has_prior=has_prior, numbers=numbers),
         *_beyond_the_ledger(sentence, entries, has_prior),
     ]
+    if sentence.origin is Origin.MODEL:
+        differences += beyond_reading(sentence.text, sentence.claims, language)
     affirmed = any(claim.present for claim in sentence.claims)
     if sentence.evidence:
         supported = True

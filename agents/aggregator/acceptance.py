@@ -23,7 +23,7 @@ from findings.claims import Frozen, Measurement
 from findings.regions import Region, region_side
 from findings.vocabulary import Certainty, Finding, Polarity, Severity, Side
 from reporting.context import ReportContext
-from reporting.draft import Sentence
+from reporting.draft import Origin, Sentence
 from reporting.ledger import Decision, Ledger, LedgerEntry, Vote
 
 _BY_SIDE = (Finding.PLEURAL_EFFUSION, Finding.PNEUMOTHORAX, Finding.PLEURAL_THICKENING)
@@ -131,7 +131,8 @@ def _fault(
     form = ill_formed(text, sentence.text, context.language)
     if form is not None:
         return form
-    check = reporter.check(sentence.model_copy(update={"text": text}), ledger, context)
+    written = sentence.model_copy(update={"text": text, "origin": Origin.MODEL})
+    check = reporter.check(written, ledger, context)
     return complaint(check.differences) if check.differences else None
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from findings.vocabulary import Language
 
-_ALLOWED: Final = re.compile(r"[\w ,;:()%./'’\-áéíóúüñÁÉÍÓÚÜÑ]+")
+_ALLOWED: Final = re.compile(r"[A-Za-z0-9 ,()%./'’\-áéíóúüñÁÉÍÓÚÜÑ]+")
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s+\S)")
 _CUES: Final = {
     Language.ENGLISH: re.compile(r"\b(possibl[ey]|probabl[ey]|likely|may|might|could)\b", re.I),
@@ -20,8 +20,9 @@ _SLACK: Final = 40
 def ill_formed(text: str, original: str, language: Language) -> str | None:
     """What is wrong with the form of a rewording, in words; `None` where nothing is.
 
-    One sentence of plain characters that begins with a capital, ends with a full stop, is not much
-    longer than the original and hedges at most once.
+    One sentence of Latin letters, digits and few marks (no colon, which would open a section) that
+    begins with a capital, ends with a full stop, is not much longer than the original and hedges at
+    most once.
     """
     if not text or not _ALLOWED.fullmatch(text):
         return "It is not plain text."

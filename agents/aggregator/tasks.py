@@ -105,6 +105,10 @@ def complaint(differences: Sequence[Difference]) -> str:
             return f"It adds {name}, which is not a fact."
         case DifferenceType.FLIPPED:
             return f"It turns {name} round: it must be {expected}."
+        case DifferenceType.UNREAD:
+            return f"It may not use these words: {read}."
+        case DifferenceType.CHANGE_WITHOUT_PRIOR:
+            return "It speaks of a change, and there is nothing to compare with."
         case _:
             aspect = difference.type.value
             if expected is None:

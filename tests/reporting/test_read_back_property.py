@@ -19,6 +19,7 @@ from reporting.phraser import phrase_report
 from reporting.places import atoms, home, report_plan
 from reporting.read_back import compare
 from reporting.verify import same_content, verify
+from reporting.vouching import beyond_reading
 
 PERTINENT = {Finding(name) for names in report_plan()["pertinent"].values() for name in names}
 LUNG_PLACES = (
@@ -118,6 +119,13 @@ def problems(ledger: Ledger, context: ReportContext) -> list[str]:
         f"{text[check.sentence]} -> {[d.model_dump(exclude_none=True) for d in check.differences]}"
         for check in outcome.checks
         if check.differences or not check.supported
+    ]
+    found += [
+        f"{sentence.text} -> {difference.model_dump(exclude_none=True)}"
+        for section in sections
+        for sentence in section.sentences
+        if sentence.claims
+        for difference in beyond_reading(sentence.text, sentence.claims, context.language)
     ]
     return found + [f"missing {key}" for key in outcome.missing]
 

@@ -89,7 +89,9 @@ def test_change_needs_a_prior() -> None:
     claim = EFFUSION.model_copy(update={"change": Change.WORSE})
     said = "Small left pleural effusion, increased since the prior study."
     assert kinds(said, claim) == set()
-    assert kinds(said, claim, has_prior=False) == {D.CHANGE}
+    assert kinds(said, claim, has_prior=False) == {D.CHANGE_WITHOUT_PRIOR}
+    assert kinds(said, EFFUSION, has_prior=False) == {D.CHANGE_WITHOUT_PRIOR}
+    assert kinds(said, EFFUSION) == {D.CHANGE}
 
 
 def test_numbers_from_nowhere_are_found_even_where_no_claim_holds_them() -> None:
