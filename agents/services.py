@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agents.aggregator.contract import RewordingBackend
+from agents.aggregator.contract import RewordingBackend, SecondReader
 from agents.reconciliation import Fusion, default_fusion
 from findings.evidence import Evidence, Neighbour
 from findings.vocabulary import Language
@@ -91,4 +91,6 @@ class Services:
     """Rewording back ends in order of preference; the phraser stands behind the last."""
     backend_warnings: tuple[str, ...] = ()
     """Why a wished-for back end is not among them."""
+    second_reader: SecondReader | None = None
+    """Reads a language model's sentences besides the labeler."""
     fusion: Fusion = field(default_factory=default_fusion)

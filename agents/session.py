@@ -33,6 +33,8 @@ class Session:
     load_seconds: float = 0.0
     lost_backends: set[Writer] = field(default_factory=set)
     """Language models that failed in this run and are not asked again."""
+    second_reader_lost: bool = False
+    """Whether the second reader failed in this run; it is not asked again."""
     writing_until: float | None = None
     """When the language model's time is up, over all passes of writing."""
     experts_seen_at: float | None = None

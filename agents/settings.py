@@ -67,12 +67,30 @@ class LlmSettings(_Group):
     embedded_model: str = "smollm2-135m-instruct"
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = "readingroom"
+    adapter: str = Field(default="", description="of the server, by name; empty: its base model")
     api_key: str = "none"
     timeout_seconds: float = Field(default=60.0, gt=0)
+    connect_seconds: float = Field(default=2.0, gt=0)
+    retries: int = Field(default=2, ge=0, le=5, description="of a request that failed in passing")
+    server_environment: Path | None = Field(
+        default=None, description="where 'make vllm' built the server; unset: .venv-vllm"
+    )
+    embedded_adapter: Path | None = Field(
+        default=None, description="a GGUF file: an adapter of the embedded model, or a merged one"
+    )
     embedded_seconds: float = Field(
         default=5.0, gt=0, description="time for rewording one draft; the rest stays as phrased"
     )
-    max_repairs: int = Field(default=2, ge=0, le=5)
+    max_repairs: int = Field(
+        default=2, ge=0, le=5, description="how often a sentence that failed is tried again"
+    )
+    form: Literal["sentence", "report"] = Field(
+        default="sentence",
+        description="what a served model is given: one sentence at a time, or the whole report",
+    )
+    second_reader: bool = Field(
+        default=False, description="whether the served model also reads back what was written"
+    )
 
 
 class VisionLanguageSettings(_Group):

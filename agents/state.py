@@ -57,6 +57,7 @@ from reporting.ledger import (
     LedgerEntry,
     Vote,
 )
+from reporting.read_back import DifferenceType
 from tools.contract import Role
 
 
@@ -207,6 +208,7 @@ STATE_TYPES: Final[tuple[type[BaseModel] | type[Enum], ...]] = (
     Origin,
     Writer,
     Counts,
+    DifferenceType,
     DraftStatus,
     ExpertNote,
     ModelUse,

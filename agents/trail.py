@@ -54,7 +54,7 @@ def record(draft: Draft, thread_id: str, fusion: str, out: Path) -> None:
             "fusion": _plain(fusion),
         },
     )
-    append(log, "draft.written", {"writer": draft.writer.value, **draft.counts.model_dump()})
+    append(log, "draft.written", {"writer": draft.writer.value, **draft.counts.flat()})
     close(draft, out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -12,6 +13,7 @@ from findings.evidence import Evidence, Neighbour
 from findings.vocabulary import Language
 from imaging.study import GateResult
 from reporting.ledger import LedgerEntry
+from reporting.read_back import DifferenceType
 
 DRAFT_SCHEMA: Final = "readingroom/draft/1"
 
@@ -96,8 +98,30 @@ class Counts(Frozen):
     """What verification had to do."""
 
     repairs: int = 0
+    """Sentences of a language model that passed after a difference had been named to it."""
     fallbacks: int = 0
+    """Sentences that it did not mend: the phraser's stand in their place."""
     unsupported: int = 0
+    ill_formed: int = 0
+    """Texts of a language model that were no plain sentence."""
+    differences: dict[DifferenceType, int] = Field(
+        default_factory=dict,
+        description="in how many texts of a language model each kind of difference was found",
+    )
+
+    def flat(self) -> dict[str, int]:
+        """Every count by a name of its own (`difference_side`), for logs."""
+        single: dict[str, int] = self.model_dump(exclude={"differences"})
+        kinds = {f"difference_{kind.value}": number for kind, number in self.differences.items()}
+        return single | kinds
+
+    def plus(self, types: Collection[DifferenceType]) -> Counts:
+        """The counts with one more refused text: of these differences, or (none) of bad form."""
+        if not types:
+            return self.model_copy(update={"ill_formed": self.ill_formed + 1})
+        found = {kind: self.differences.get(kind, 0) + (kind in types) for kind in DifferenceType}
+        counted = {kind: number for kind, number in found.items() if number}
+        return self.model_copy(update={"differences": counted})
 
 
 class ModelUse(Frozen):

@@ -1,14 +1,14 @@
-"""What a rewording back end is asked and promises."""
+"""What language models are asked and promise: a sentence, a whole report, or a second reading."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
-from findings.claims import Frozen
+from findings.claims import Claim, Frozen
 from findings.vocabulary import Language
-from reporting.draft import ModelUse, Writer
+from reporting.draft import ModelUse, SectionName, Writer
 
 
 class RewordingTask(Frozen):
@@ -73,4 +73,52 @@ class RewordingBackend(Protocol):
 
     def reword(self, task: RewordingTask, seconds: float) -> str:
         """The sentence in other words, within that time. Raises `BackendError`."""
+        ...
+
+
+class Point(Frozen):
+    """One planned sentence of a report: what it says, of which ledger entries, on what evidence."""
+
+    section: SectionName
+    sentence: str
+    """The phraser's sentence."""
+    facts: tuple[str, ...]
+    entries: tuple[str, ...]
+    """Ids of the ledger entries that it states."""
+    evidence: tuple[str, ...]
+    """Ids of the evidence behind them."""
+
+
+class ReportTask(Frozen):
+    """A report to write. It holds no words of the request, the patient or a prior report."""
+
+    points: tuple[Point, ...]
+    style: tuple[str, ...] = ()
+    """Sentences of similar reports, as examples of wording; data, never instructions."""
+    language: Language = Language.ENGLISH
+    seed: int = 0
+
+
+@runtime_checkable
+class ReportBackend(RewordingBackend, Protocol):
+    """A language model that can also write a whole report at once."""
+
+    def write_report(self, task: ReportTask, seconds: float) -> str:
+        """JSON of the form that `agents.aggregator.report.report_schema` describes, unchecked.
+
+        Raises `BackendError` where the model gives no answer.
+        """
+        ...
+
+
+class SecondReader(Protocol):
+    """Reads the claims of a sentence independently of the labeler."""
+
+    @property
+    def model(self) -> ModelUse:
+        """The language model behind it."""
+        ...
+
+    def read(self, text: str, language: Language, seconds: float) -> tuple[Claim, ...]:
+        """What the sentence claims: finding, polarity and side. Raises `BackendError`."""
         ...

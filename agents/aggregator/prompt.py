@@ -1,4 +1,4 @@
-"""Prompts for rewording: read from versioned data, filled with one task."""
+"""Prompts: read from versioned data, filled with one task."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
-from agents.aggregator.contract import RewordingTask
+from agents.aggregator.contract import ReportTask, RewordingTask
+from agents.aggregator.report import report_schema
 from findings.claims import Frozen
 from findings.errors import SettingsError
 from findings.vocabulary import Language
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EMBEDDED_PROMPT: Final = "reword_embedded.toml"
 SERVED_PROMPT: Final = "reword_served.toml"
+REPORT_PROMPT: Final = "write_report.toml"
+
+Prompt = TypeVar("Prompt", bound=Frozen)
 
 
 class RewordingPrompt(Frozen):
@@ -65,19 +69,57 @@ class RewordingPrompt(Frozen):
     def response_format(self) -> dict[str, Any]:
         """The schema that the answer is held to: one string."""
         text = {"type": "string", "minLength": 1, "maxLength": self.max_characters}
-        return {
-            "type": "json_schema",
-            "json_schema": {
-                "name": "rewording",
-                "strict": True,
-                "schema": {
-                    "type": "object",
-                    "properties": {"text": text},
-                    "required": ["text"],
-                    "additionalProperties": False,
-                },
+        return _response_format(
+            "rewording",
+            {
+                "type": "object",
+                "properties": {"text": text},
+                "required": ["text"],
+                "additionalProperties": False,
             },
-        }
+        )
+
+
+class ReportPrompt(Frozen):
+    """The prompt file of the whole-report form."""
+
+    version: str
+    languages: tuple[Language, ...]
+    system: str
+    max_tokens: int = Field(ge=1)
+    style: bool = False
+    """Whether the model is shown how similar reports word the findings."""
+
+    def messages(self, task: ReportTask) -> list[BaseMessage]:
+        """The conversation that asks for one report."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        points = [
+            {
+                "section": point.section.value,
+                "sentence": point.sentence,
+                "facts": point.facts,
+                "claims": point.entries,
+                "evidence": point.evidence,
+            }
+            for point in task.points
+        ]
+        data: dict[str, Any] = {"language": task.language.value, "points": points}
+        if self.style and task.style:
+            data["wording"] = task.style
+        asked = json.dumps(data, ensure_ascii=False)
+        return [SystemMessage(self.system), HumanMessage(asked)]
+
+    def response_format(self, task: ReportTask) -> dict[str, Any]:
+        """The schema that the answer is held to: ids are enumerations of the task's."""
+        return _response_format("report", report_schema(task))
+
+
+def _response_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": name, "strict": True, "schema": schema},
+    }
 
 
 def _turned(examples: tuple[tuple[str, str], ...], tries: int) -> tuple[tuple[str, str], ...]:
@@ -89,9 +131,19 @@ def _turned(examples: tuple[tuple[str, str], ...], tries: int) -> tuple[tuple[st
 @cache
 def load_prompt(name: str) -> RewordingPrompt:
     """The prompt in `agents/prompts/NAME`. Raises `SettingsError` where it is damaged."""
+    return _load(name, RewordingPrompt)
+
+
+@cache
+def load_report_prompt() -> ReportPrompt:
+    """The prompt of the whole-report form. Raises `SettingsError` where it is damaged."""
+    return _load(REPORT_PROMPT, ReportPrompt)
+
+
+def _load(name: str, kind: type[Prompt]) -> Prompt:
     text = resources.files("agents.prompts").joinpath(name).read_text("utf-8")
     try:
-        return RewordingPrompt.model_validate(tomllib.loads(text))
+        return kind.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise SettingsError(
             f"The prompt {name} is damaged ({type(error).__name__}). Reinstall the application."

@@ -126,7 +126,8 @@ def test_a_lie_never_stands_however_often_it_is_told(film: Path, lie: str) -> No
     assert draft.status is DraftStatus.VERIFIED
     assert draft.counts.unsupported == 0
     assert draft.counts.fallbacks == 2
-    assert len(backend.tasks) == 4  # each of two sentences twice, never a third time
+    assert len(backend.tasks) == 6  # each of two sentences three times, never a fourth
+    assert draft.counts.ill_formed + sum(draft.counts.differences.values()) >= 6
     fallen = [s for s in draft.sentences() if s.origin is Origin.FALLBACK]
     assert len(fallen) == 2
     assert draft.writer is Writer.PHRASER
@@ -234,6 +235,9 @@ def test_only_so_many_sentences_are_given_and_the_phraser_asks_none(film: Path) 
         ("Mail a@b.org.", "plain text"),
         ("Www.example.org is good.", "address"),
         ("Long " * 40 + ".", "too long"),
+        ("History: left effusion.", "plain text"),
+        ("Left effusion; mass.", "plain text"),
+        ("Left effus\u0456on.", "plain text"),  # a Cyrillic letter
     ],
 )
 def test_form(text: str, fault: str | None) -> None:
