@@ -102,6 +102,9 @@ class MeasurementEvidence(_Evidence):
     kind: Literal["measurement"] = "measurement"
     measurement: Measurement
     polarity: Polarity | None = None
+    standard_error: float | None = Field(
+        default=None, gt=0, description="of the value, in its unit, where it has been measured"
+    )
     landmarks: tuple[tuple[float, float], ...] = Field(
         default=(), description="end points in display pixels, pairwise the lines to draw"
     )

@@ -114,6 +114,7 @@ class MeasurerExpert(EmbeddedExpert):
                 "finding": Finding.CARDIOMEGALY,
                 "probability": cardiomegaly_probability(found.value, image.view, error),
                 "polarity": cardiomegaly_polarity(found.value, image.view, error),
+                "standard_error": error,
                 "text": f"{found.value:.2f} ± {error:.2f}; {_limit(image.view, limit)}",
             }
         )

@@ -8,8 +8,8 @@ A change is stated only where it is beyond the error of what is compared:
 - Prior image against the current one, by the same classifier: new or resolved where one image is
   at the confident operating point and the other below the sensitive one. A probability is no
   measure of extent, so worse and better are never read from it.
-- Cardiothoracic ratios of two films of the same known view: where they differ by more than
-  `RATIO_MARGIN`.
+- Cardiothoracic ratios of two films of the same known view: where they differ by more than the 95 %
+  limits of their two standard errors.
 
 Anything else is handed on without a change.
 """
@@ -36,8 +36,8 @@ SECONDS: Final = 1.0
 MOST_CHARACTERS: Final = 50_000
 """Of a prior report: what lies beyond is not read."""
 
-RATIO_MARGIN: Final = 1.96 * math.sqrt(2.0) * INDIRECT_RATIO_ERROR
-"""95 % limit of the difference of two ratios, each with the larger of the measurer's errors."""
+_LIMIT: Final = 1.96
+"""Standard errors that a difference must exceed: 95 % limits of the normal distribution."""
 
 UNNUMBERED: Final = "E1"
 
@@ -181,20 +181,25 @@ def _from_classification(before: Classification, now: Classification | None) -> 
 
 
 def _from_ratios(
-    before: float | None, now: float | None, views: tuple[View, View]
+    before: MeasurementEvidence | None,
+    now: MeasurementEvidence | None,
+    views: tuple[View, View],
 ) -> PriorFinding | None:
     """Heart size then and now; `None` where the prior's was not measured or is borderline."""
     if before is None:
         return None
-    earlier = cardiomegaly_polarity(before, views[0])
+    was, was_error = before.measurement.value, _error(before)
+    earlier = cardiomegaly_polarity(was, views[0], was_error)
     if earlier is None:
         return None
-    change, text = None, f"cardiothoracic ratio {before:.2f} on the prior image"
+    change, text = None, f"cardiothoracic ratio {was:.2f} on the prior image"
     comparable = views[0] is views[1] and views[0] in (View.PA, View.AP)
     if now is not None:
-        text += f", {now:.2f} now" + ("" if comparable else "; views differ or are not known")
-        if comparable and abs(now - before) > RATIO_MARGIN:
-            change = _heart_change(earlier, cardiomegaly_polarity(now, views[1]), now - before)
+        value, error = now.measurement.value, _error(now)
+        text += f", {value:.2f} now" + ("" if comparable else "; views differ or are not known")
+        if comparable and abs(value - was) > _LIMIT * math.hypot(was_error, error):
+            later = cardiomegaly_polarity(value, views[1], error)
+            change = _heart_change(earlier, later, value - was)
     return PriorFinding(
         id=UNNUMBERED,
         expert=NAME,
@@ -204,6 +209,11 @@ def _from_ratios(
         change=change,
         text=text,
     )
+
+
+def _error(ratio: MeasurementEvidence) -> float:
+    """The standard error that the measurer states, or the larger one that it may have."""
+    return ratio.standard_error or INDIRECT_RATIO_ERROR
 
 
 def _heart_change(before: Polarity, now: Polarity | None, difference: float) -> Change | None:
@@ -221,10 +231,10 @@ def _classifications(evidence: Iterable[Evidence]) -> dict[Finding, Classificati
     return {item.finding: item for item in evidence if isinstance(item, Classification)}
 
 
-def _ratio(evidence: Iterable[Evidence]) -> float | None:
+def _ratio(evidence: Iterable[Evidence]) -> MeasurementEvidence | None:
     return next(
         (
-            item.measurement.value
+            item
             for item in evidence
             if isinstance(item, MeasurementEvidence)
             and item.measurement.name == CARDIOTHORACIC_RATIO
