@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from findings.evidence import Box
 from findings.regions import Region
 from findings.vocabulary import Side
@@ -57,11 +60,16 @@ class BoxPlacer:
 
     def _regions(self, image: Path) -> ChestRegions:
         if self._last is None or self._last[0] != image:
-            found = self._segmenter.segment(read_display(image))
-            # Structures that are no region of a box (airways) are left out.
-            named = {s: region for s, region in _REGION.items() if s in found.masks}
-            masks = {region: found.masks[structure] for structure, region in named.items()}
-            quality = {region: found.quality[structure] for structure, region in named.items()}
-            usable = {name: mask for name, mask in masks.items() if quality[name] >= _LEAST_QUALITY}
-            self._last = (image, derive_regions(usable, quality))
+            self._last = (image, outlined_regions(self._segmenter, read_display(image)))
         return self._last[1]
+
+
+def outlined_regions(segmenter: AnatomySegmenter, display: NDArray[np.float32]) -> ChestRegions:
+    """The regions of display pixels, by the structures that the segmenter outlines well enough."""
+    found = segmenter.segment(display)
+    # Structures that are no region of a box (airways) are left out.
+    named = {s: region for s, region in _REGION.items() if s in found.masks}
+    masks = {region: found.masks[structure] for structure, region in named.items()}
+    quality = {region: found.quality[structure] for structure, region in named.items()}
+    usable = {name: mask for name, mask in masks.items() if quality[name] >= _LEAST_QUALITY}
+    return derive_regions(usable, quality)
