@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,7 +55,10 @@ def add_lora(network: nn.Module, settings: LoraSettings, name: str = "default") 
         bias="none",
     )
     network.requires_grad_(False)
-    inject_adapter_in_model(config, network, adapter_name=name)
+    with warnings.catch_warnings():
+        # It warns of a second set of adapters, which is what is wanted.
+        warnings.simplefilter("ignore", UserWarning)
+        inject_adapter_in_model(config, network, adapter_name=name)
     for module in network.modules():
         layers = getattr(module, "lora_A", None)
         if isinstance(layers, nn.ModuleDict):

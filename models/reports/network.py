@@ -16,9 +16,16 @@ class PartlyTrained(nn.Module):
     while the rest trains, so that normalisation statistics do not move and no dropout acts there.
     """
 
+    keep: tuple[str, ...] = ()
+    """Pieces of names of frozen parameters that belong to the state all the same."""
+
     def trained_names(self) -> frozenset[str]:
-        """Names of the trained parameters, and of the buffers that lie beside one."""
-        names = {name for name, value in self.named_parameters() if value.requires_grad}
+        """Names of the trained and kept parameters, and of the buffers that lie beside one."""
+        names = {
+            name
+            for name, value in self.named_parameters()
+            if value.requires_grad or any(piece in name for piece in self.keep)
+        }
         homes = {name.rpartition(".")[0] for name in names}
         beside = {name for name, _ in self.named_buffers() if name.rpartition(".")[0] in homes}
         return frozenset(names | beside)

@@ -7,7 +7,7 @@ model, is computed at the report's places alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,6 +44,11 @@ class PrefixedLanguageModel(nn.Module):
         return int(self._embedding.weight.shape[1])
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the vectors that the model is shown."""
+        return self._embedding.weight.dtype
+
+    @property
     def _embedding(self) -> nn.Embedding:
         embedding: nn.Embedding = _untyped(self.model).get_input_embeddings()
         return embedding
@@ -68,21 +73,37 @@ class PrefixedLanguageModel(nn.Module):
         vectors: Tensor = self._embedding(numbers.to(device))
         return vectors, present.to(device)
 
+    def beginning(self, rows: int) -> Tensor:
+        """The start token's vector ``(rows, 1, width)``, for what has no other prefix."""
+        start = _untyped(self.tokenizer).bos_token_id
+        number = torch.tensor([[self._end if start is None else int(start)]])
+        vector: Tensor = self._embedding(number.to(self._embedding.weight.device))
+        return vector.expand(rows, -1, -1)
+
     def loss(
-        self, prefix: Tensor, texts: Sequence[str], prompts: str | Sequence[str] = ""
+        self,
+        prefix: Tensor,
+        texts: Sequence[str],
+        prompts: str | Sequence[str] = "",
+        **beside: Tensor,
     ) -> Tensor:
         """Mean cross-entropy over all report tokens of a batch.
 
-        ``prefix`` is ``(batch, vectors, width)``, with one vector at least.
+        ``prefix`` is ``(batch, vectors, width)``, with one vector at least; ``beside`` is what
+        else the model's blocks take, such as what they attend to across.
         """
-        scores, targets = self._report_scores(prefix, texts, prompts)
+        scores, targets = self._report_scores(prefix, texts, prompts, beside)
         return functional.cross_entropy(scores, targets)
 
     def log_probability(
-        self, prefix: Tensor, texts: Sequence[str], prompts: str | Sequence[str] = ""
+        self,
+        prefix: Tensor,
+        texts: Sequence[str],
+        prompts: str | Sequence[str] = "",
+        **beside: Tensor,
     ) -> Tensor:
         """Log probability ``(batch,)`` of each report, its end included."""
-        scores, targets = self._report_scores(prefix, texts, prompts)
+        scores, targets = self._report_scores(prefix, texts, prompts, beside)
         found = -functional.cross_entropy(scores, targets, reduction="none")
         lengths = [len(self.report_tokens(text)) for text in texts]
         return torch.stack([part.sum() for part in torch.split(found, lengths)])
@@ -93,6 +114,7 @@ class PrefixedLanguageModel(nn.Module):
         decoding: Decoding,
         seed: int = 0,
         prompts: str | Sequence[str] = "",
+        **beside: Tensor,
     ) -> list[str]:
         """One text for each row; the same for the same input, settings and seed."""
         rows = [
@@ -119,6 +141,7 @@ class PrefixedLanguageModel(nn.Module):
             seed,
             inputs_embeds=shown,
             attention_mask=present,
+            **beside,
         )
 
     @property
@@ -129,7 +152,11 @@ class PrefixedLanguageModel(nn.Module):
         return prefix.to(self._embedding.weight.dtype)
 
     def _report_scores(
-        self, prefix: Tensor, texts: Sequence[str], prompts: str | Sequence[str]
+        self,
+        prefix: Tensor,
+        texts: Sequence[str],
+        prompts: str | Sequence[str],
+        beside: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Scores ``(report tokens, vocabulary)`` of all rows in turn, and the tokens there."""
         device = self._embedding.weight.device
@@ -143,7 +170,9 @@ class PrefixedLanguageModel(nn.Module):
         shown = torch.cat([self._typed(prefix), self._embedding(numbers)], dim=1)
         lengths = torch.tensor([vectors + len(row) for row in rows], device=device)
         present = torch.arange(shown.shape[1], device=device)[None] < lengths[:, None]
-        hidden = last_hidden(self.model, inputs_embeds=shown, attention_mask=present.long())
+        hidden = last_hidden(
+            self.model, inputs_embeds=shown, attention_mask=present.long(), **beside
+        )
         # What lies before a token foretells it: without a prompt the last vector of the prefix.
         wanted = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=_NO_TARGET).to(
             device

@@ -19,14 +19,14 @@ class Backbones(PresetSettings):
 
     language: str = Field(
         default="embedded",
-        description="'embedded', a folder, a hub id (hf:ORG/NAME), a file:// address, or "
-        "'meta:NAME' for a paper's model without weights",
+        description="'embedded', a folder, a hub id (hf:ORG/NAME), or a file: address",
     )
     language_dtype: Literal["float32", "bfloat16"] = "float32"
     vision: str = Field(
         default="embedded", description="'embedded' is the trunk that the experts share"
     )
-    sha256: str = Field(default="", description="of an archive given by address")
+    language_sha256: str = Field(default="", description="required of it; archives need one")
+    vision_sha256: str = Field(default="", description="required of it; archives need one")
 
 
 class CaseSettings(PresetSettings):
@@ -51,8 +51,8 @@ class CaseSettings(PresetSettings):
 class ReportPreset(Preset):
     """One training run of a report model; each paper's adds its ``shape`` and its ``switches``.
 
-    A switch is a contribution of the paper that can be left out. ``ablations`` of a paper's
-    module names the rows of its table by what they switch.
+    A switch is a contribution of the paper that can be left out; ``ROWS`` beside a paper's preset
+    names the rows of its ablation table by what they switch.
     """
 
     model: ReportModelName

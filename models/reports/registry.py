@@ -22,13 +22,14 @@ class ReportModel:
 
     ``trainer(request) -> Path`` trains and gives the deployable folder; ``loader(folder, cache)``
     gives a `ReportWriter`; ``counter()`` builds the paper's size on the meta device and gives its
-    counts beside the paper's.
+    counts beside the paper's; ``switches`` maps the rows of its ablation table to their settings.
     """
 
     name: ReportModelName
     trainer: str
     loader: str
     counter: str
+    switches: str
 
     def train(self, request: TrainingRequest) -> Path:
         """Train by the request's preset."""
@@ -45,6 +46,11 @@ class ReportModel:
         load: Callable[[Path, Path], ReportWriter] = _named(self.loader)
         return load(folder, cache)
 
+    def rows(self) -> tuple[str, ...]:
+        """The rows of the paper's ablation table, the paper's own method first."""
+        named: Mapping[str, object] = _named(self.switches)
+        return tuple(named)
+
     def counts(self) -> tuple[PublishedCount, ...]:
         """The paper's parameter counts beside those of the paper-size network built here."""
         count: Callable[[], tuple[PublishedCount, ...]] = _named(self.counter)
@@ -57,6 +63,7 @@ def _model(name: ReportModelName) -> ReportModel:
         trainer=f"models.{name}.training:train_{name}",
         loader=f"models.{name}.inference:load_{name}",
         counter=f"models.{name}.paper:count_{name}",
+        switches=f"models.{name}.preset:ROWS",
     )
 
 

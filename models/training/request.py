@@ -20,7 +20,8 @@ class TrainingRequest:
     ``preset`` is a name or the path of a TOML file; ``data`` is laid out as the shared data are;
     ``out`` takes decoded images, checkpoint, metrics and the folder ``weights``; ``cache`` is
     where pulled weights are kept and ``source`` a folder of wheels for machines without a package
-    registry; ``command`` is what a person would type, for the model's card.
+    registry; ``command`` is what a person would type, for the model's card;
+    ``row`` names the row of a paper's ablation table whose switches take the place of the preset's.
     """
 
     preset: str
@@ -30,6 +31,7 @@ class TrainingRequest:
     cache: Path
     source: str | None
     command: str
+    row: str = ""
 
     def imagenet(self) -> dict[str, Tensor]:
         """ImageNet weights of the trunk, fetched where they are not in ``cache`` yet.

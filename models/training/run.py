@@ -34,6 +34,7 @@ def train(
     resume: bool = False,
     cache: Path | None = None,
     source: str | None = None,
+    row: str = "",
 ) -> Path:
     """Train the network of ``role`` and write its deployable folder; gives that folder.
 
@@ -47,9 +48,9 @@ def train(
         WeightsError: the ImageNet weights are missing, or ``resume`` meets a foreign checkpoint.
         TrainingInterruptedError: SIGINT or SIGTERM ended the run early; it is saved.
     """
-    request = _request(role, preset, data, out, resume, cache, source)
+    request = _request(role, preset, data, out, resume, cache, source, row)
     role = Role(role)
-    settings = read_table(preset_path(role, preset))
+    settings = read_table(preset_path(role, preset)) | ({"row": row} if row else {})
     machine = Machine()
     if machine.main:
         before = claim_folder(out, role, preset, settings, resume)
@@ -83,6 +84,7 @@ def rehearse(
     out: Path,
     cache: Path | None = None,
     source: str | None = None,
+    row: str = "",
 ) -> Rehearsal:
     """Build the network of ``role``, make three steps, and say what the run would take.
 
@@ -91,7 +93,7 @@ def rehearse(
     Raises:
         SettingsError, StudyError, WeightsError: as `train` would.
     """
-    request = _request(role, preset, data, out, False, cache, source)
+    request = _request(role, preset, data, out, False, cache, source, row)
     return rehearse_run(lambda: _run_of(Role(role))(request))
 
 
@@ -103,6 +105,7 @@ def _request(
     resume: bool,
     cache: Path | None,
     source: str | None,
+    row: str,
 ) -> TrainingRequest:
     try:
         role = Role(role)
@@ -123,7 +126,8 @@ def _request(
         resume=resume,
         cache=cache or out / "pulled",
         source=source,
-        command=f"readingroom train {role} --preset {preset}",
+        command=f"readingroom train {role} --preset {preset}{f' --row {row}' if row else ''}",
+        row=row,
     )
 
 

@@ -1,0 +1,70 @@
+"""Writing reports with a trained model over its frozen image encoder."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from findings.vocabulary import Language
+from models.reports.checkpoint import ReportConfig
+from models.reports.contract import Decoding, ReportModelName, WrittenReport
+from models.reports.guards import without_figures
+from models.reports.sentences import split_report
+from models.reports.vision import ImageEncoder
+
+
+class WritingNetwork(Protocol):
+    """What turns image vectors into texts, one for each row."""
+
+    def write(self, vectors: Tensor, decoding: Decoding, seed: int = 0) -> list[str]:
+        """The same for the same input, settings and seed."""
+
+
+class EncodedReportWriter:
+    """A `ReportWriter` of an encoder and a network in evaluation mode.
+
+    Sentences that state a figure are left out (see `models.reports.guards`); ``text`` keeps what
+    was written. One instance may be used from several threads; they take turns.
+    """
+
+    def __init__(
+        self, config: ReportConfig, encoder: ImageEncoder, network: WritingNetwork
+    ) -> None:
+        self.config = config
+        self._encoder = encoder
+        self._network = network
+        self._turn = threading.Lock()
+
+    @property
+    def name(self) -> ReportModelName:
+        """Which paper's."""
+        return self.config.model
+
+    @property
+    def language(self) -> Language:
+        """The language of its reports."""
+        return self.config.language
+
+    def write(
+        self,
+        displays: Sequence[NDArray[np.float32]],
+        seed: int = 0,
+        decoding: Decoding | None = None,
+    ) -> tuple[WrittenReport, ...]:
+        """See `models.reports.contract.ReportWriter`."""
+        if not displays:
+            return ()
+        started = time.perf_counter()
+        with self._turn:
+            vectors = self._encoder.encode(displays)
+            texts = self._network.write(vectors, decoding or self.config.decoding, seed)
+        seconds = (time.perf_counter() - started) / len(texts)
+        return tuple(
+            WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
+        )
