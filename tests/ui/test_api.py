@@ -43,7 +43,7 @@ def drafted(client: TestClient) -> str:
     wanted = {"language": "en", "aggregator": "phraser"}
     assert client.post(f"/v1/studies/{key}/draft", json=wanted, headers=ONE).status_code == 202
     again = client.post(f"/v1/studies/{key}/draft", json=wanted, headers=ONE)
-    assert again.status_code == 400 and "already" in again.json()["error"]
+    assert again.status_code == 409 and "already" in again.json()["error"]
     stream = client.get(f"/v1/studies/{key}/events", headers=ONE).text
     events = [line for line in stream.splitlines() if line.startswith("event: ")]
     assert events[-1] == "event: end" and events.count("event: progress") > 5
@@ -71,8 +71,8 @@ def test_a_draft_with_its_evidence_and_picture(client: TestClient, drafted: str)
 def test_another_owner_sees_and_reaches_nothing(client: TestClient, drafted: str) -> None:
     assert client.get("/v1/studies", headers=TWO).json() == {"studies": []}
     for path in ("", "/draft", "/overlay.png", "/events"):
-        assert client.get(f"/v1/studies/{drafted}{path}", headers=TWO).status_code == 400
-    assert client.delete(f"/v1/studies/{drafted}", headers=TWO).status_code == 400
+        assert client.get(f"/v1/studies/{drafted}{path}", headers=TWO).status_code == 404
+    assert client.delete(f"/v1/studies/{drafted}", headers=TWO).status_code == 404
     assert client.get(f"/v1/studies/{drafted}", headers=ONE).status_code == 200
 
 
@@ -133,12 +133,12 @@ def test_no_chest_film_is_refused_with_its_reason(client: TestClient) -> None:
     told = client.get(f"/v1/studies/{key}", headers=TWO).json()
     assert told["state"] == "failed" and told["detail"]
     assert client.delete(f"/v1/studies/{key}", headers=TWO).status_code == 204
-    assert client.get(f"/v1/studies/{key}", headers=TWO).status_code == 400
+    assert client.get(f"/v1/studies/{key}", headers=TWO).status_code == 404
 
 
 @pytest.mark.parametrize("key", ["..", "0" * 16, "%2e%2e%2fetc", "x" * 300])
 def test_ids_lead_nowhere_else(client: TestClient, key: str) -> None:
-    assert client.get(f"/v1/studies/{key}/draft", headers=ONE).status_code in (400, 404)
+    assert client.get(f"/v1/studies/{key}/draft", headers=ONE).status_code == 404
 
 
 def test_too_many_requests_are_told_to_wait(tmp_path: Path) -> None:

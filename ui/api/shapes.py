@@ -11,6 +11,9 @@ from agents.room import StudyState
 from findings.vocabulary import Language
 from reporting.review_items import ReviewItem
 
+_WORDS = r"\S"
+"""More than blanks."""
+
 
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +44,7 @@ class DraftIn(_Shape):
 class QuestionIn(_Shape):
     """A question about a study; `thread` names the conversation."""
 
-    question: str = Field(min_length=1, max_length=2_000)
+    question: str = Field(min_length=1, max_length=2_000, pattern=_WORDS)
     thread: str = Field(default="room", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     language: Language | None = None
 
@@ -56,7 +59,7 @@ class AnswerOut(_Shape):
 class ReportIn(_Shape):
     """A report to check."""
 
-    report: str = Field(min_length=1, max_length=100_000)
+    report: str = Field(min_length=1, max_length=100_000, pattern=_WORDS)
     language: Language | None = None
 
 
