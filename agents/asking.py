@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from agents.checkpoints import forget_history, open_checkpoints
+from agents.checkpoints import forget_history, open_checkpoints, prune
 from agents.conversation.answer import Answer
 from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
@@ -51,6 +51,7 @@ class Conversation:
             return self._ask(texts, language, InMemorySaver(), "once")
         thread = self.thread
         with open_checkpoints(self.settings.checkpoint_file) as saver:
+            prune(saver, self.settings.checkpoint_days)
             answers = self._ask(texts, language, saver, thread)
             forget_history(saver, thread)
         return answers
@@ -77,6 +78,12 @@ class Conversation:
         return answers
 
 
+def kept_draft(path: Path) -> Path | None:
+    """The draft's file, where `path` is one or a folder that holds one; else it is a study."""
+    file = path if path.name == DRAFT_FILE else path / DRAFT_FILE
+    return file if file.is_file() else None
+
+
 def draft_to_ask(
     path: Path,
     settings: Settings,
@@ -89,9 +96,8 @@ def draft_to_ask(
         ReportError: the folder's draft cannot be read.
         StudyError: the study cannot be read, or is no frontal chest radiograph.
     """
-    if (path / DRAFT_FILE).is_file():
-        return read_draft(path / DRAFT_FILE)
-    if path.name == DRAFT_FILE and path.is_file():
-        return read_draft(path)
+    kept = kept_draft(path)
+    if kept is not None:
+        return read_draft(kept)
     options = DraftOptions(language=settings.language)
     return draft_aside(path, options, settings, on_event, services)

@@ -11,8 +11,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from agents.state import STATE_TYPES
 from findings.claims import Frozen
@@ -21,6 +23,11 @@ from findings.errors import ResourceError
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite import SqliteSaver
+
+
+_MOST_PRUNED: Final = 50
+"""Threads removed at one time, so that nobody waits for it."""
+_UUID_EPOCH: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
 
 class UnfinishedDraft(Frozen):
@@ -79,3 +86,27 @@ def forget_history(saver: SqliteSaver, thread_id: str) -> None:
                 f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id <> ?",
                 (thread_id, last[0]),
             )
+
+
+def prune(saver: SqliteSaver, days: int, now: datetime | None = None) -> int:
+    """Remove threads that were last touched more than `days` ago, the oldest first.
+
+    At most fifty at one time. Returns how many were removed. A draft that was waiting for its
+    sign-off that long can be read, and no longer be signed or resumed.
+    """
+    until = _first_id((now or datetime.now(UTC)) - timedelta(days=days))
+    with saver.cursor() as cursor:
+        old = cursor.execute(
+            "SELECT thread_id FROM checkpoints GROUP BY thread_id HAVING MAX(checkpoint_id) < ? "
+            "ORDER BY MAX(checkpoint_id) LIMIT ?",
+            (until, _MOST_PRUNED),
+        ).fetchall()
+    for (thread_id,) in old:
+        saver.delete_thread(thread_id)
+    return len(old)
+
+
+def _first_id(moment: datetime) -> str:
+    """The least id of a checkpoint made at that moment: they are UUIDs of version 6, by time."""
+    ticks = (moment - _UUID_EPOCH) // timedelta(microseconds=1) * 10
+    return str(UUID(int=(ticks >> 12) << 80 | 0x6 << 76 | (ticks & 0xFFF) << 64))

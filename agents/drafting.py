@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from agents.checkpoints import UnfinishedDraft, forget_history, open_checkpoints
+from agents.checkpoints import UnfinishedDraft, forget_history, open_checkpoints, prune
 from agents.events import EventSink, ProgressEvent
 from agents.services import Services
 from agents.session import Session, digest
@@ -64,12 +64,14 @@ def draft_study(
     settings: Settings,
     on_event: EventSink | None = None,
     services: Services | None = None,
+    thread: str | None = None,
 ) -> DraftOutcome:
     """Draft a report for the study at `path` and write it to the options' folder.
 
     The graph runs up to the review: the draft is verified, not signed. The same study, options and
-    seed give the same draft but for its times. Raises `NotAChestRadiographError` where the input
-    gate refuses the study, `StudyError` where it cannot be loaded.
+    seed give the same draft but for its times. `thread` names its checkpoints. Raises
+    `NotAChestRadiographError` where the input gate refuses the study, `StudyError` where it cannot
+    be loaded.
     """
     request = DraftRequest(
         path=str(Path(path).absolute()),
@@ -81,7 +83,7 @@ def draft_study(
         prior_report_digest=digest(options.prior_report),
     )
     session = _session(settings, request, options.indication, options.prior_report, services)
-    thread_id = f"{session.study().study_key}-{secrets.token_hex(4)}"
+    thread_id = thread or f"{session.study().study_key}-{secrets.token_hex(4)}"
     beginning: DraftState = {"request": request, "thread_id": thread_id}
     with _opened(session) as graph:
         return _run(graph, session, thread_id, beginning, options.out, on_event)
@@ -94,10 +96,11 @@ def draft_aside(
     on_event: EventSink | None = None,
     services: Services | None = None,
 ) -> Draft:
-    """Draft by the phraser and leave no files: for questions and reviews, which need its ledger.
+    """Draft by the phraser and leave nothing: for questions and reviews, which need its ledger.
 
     Raises as `draft_study` does.
     """
+    thread = f"aside-{secrets.token_hex(8)}"
     with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
         aside = replace(
             options,
@@ -105,7 +108,11 @@ def draft_aside(
             aggregator=Writer.PHRASER.value,
             out=Path(folder) / "draft",
         )
-        return draft_study(path, aside, settings, on_event, services).draft
+        try:
+            return draft_study(path, aside, settings, on_event, services, thread).draft
+        finally:
+            with open_checkpoints(settings.checkpoint_file) as saver:
+                saver.delete_thread(thread)
 
 
 def resume_draft(
@@ -185,7 +192,9 @@ def unfinished_drafts(settings: Settings) -> tuple[UnfinishedDraft, ...]:
 def _opened(session: Session) -> Iterator[Graph]:
     from agents.graph import build_graph
 
-    with open_checkpoints(session.settings.checkpoint_file) as saver:
+    settings = session.settings
+    with open_checkpoints(settings.checkpoint_file) as saver:
+        prune(saver, settings.checkpoint_days)
         yield build_graph(session.services.experts, saver)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.asking import kept_draft
 from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
 from agents.services import Services
@@ -16,7 +17,7 @@ from findings.evidence import Neighbour
 from findings.vocabulary import Finding, Language
 from reporting.draft import Draft
 from reporting.existing_report import ExistingReport, read_report
-from reporting.files import DRAFT_FILE, read_draft
+from reporting.files import read_draft
 from reporting.review import Review, review_report
 
 _ASKED_FROM = 0.5
@@ -76,8 +77,8 @@ def _draft(
     on_event: EventSink | None,
     services: Services | None,
 ) -> Draft:
-    kept = request.study / DRAFT_FILE
-    if kept.is_file():
+    kept = kept_draft(request.study)
+    if kept is not None:
         return read_draft(kept)
     options = DraftOptions(prior=request.prior, language=language)
     return draft_aside(request.study, options, settings, on_event, services)

@@ -57,6 +57,9 @@ class ExpertSettings(_Group):
     vision_language: str = "none"
     classifier_labels: Path | None = None
     segmenter_labels: Path | None = None
+    report_models: Path | None = Field(
+        default=None, description="folder that holds a folder of weights for each report model"
+    )
     time_limit_seconds: float = Field(default=30.0, gt=0)
 
 
@@ -68,6 +71,10 @@ class LlmSettings(_Group):
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = "readingroom"
     adapter: str = Field(default="", description="of the server, by name; empty: its base model")
+    served_prompt: str = Field(
+        default="reword_served.toml",
+        description="for a server that is not of this machine: the prompt that its model is for",
+    )
     api_key: str = "none"
     timeout_seconds: float = Field(default=60.0, gt=0)
     connect_seconds: float = Field(default=2.0, gt=0)
@@ -138,6 +145,9 @@ class Settings(BaseSettings):
     language: Language = Language.ENGLISH
     seed: int = 0
     threads: int = Field(default=0, ge=0, description="0: as many as there are cores")
+    checkpoint_days: int = Field(
+        default=180, ge=1, description="threads of drafts and conversations are forgotten after"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     experts: ExpertSettings = ExpertSettings()
     llm: LlmSettings = LlmSettings()

@@ -29,14 +29,14 @@ def ask(
     Several questions are one conversation. Nothing is answered that the draft's evidence does not
     carry; what is general knowledge says so.
     """
-    from agents.asking import Conversation, draft_to_ask
+    from agents.asking import Conversation, draft_to_ask, kept_draft
     from agents.journal import start_journal
     from agents.settings import load_settings
     from findings.vocabulary import Language
 
     settings = load_settings()
     start_journal(settings.log_level)
-    if not (study / "draft.json").is_file() and study.name != "draft.json":
+    if kept_draft(study) is None:
         ensure_index(settings, study)
     with NodeProgress() as progress:
         draft = draft_to_ask(study, settings, on_event=progress.show)

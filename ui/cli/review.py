@@ -30,6 +30,7 @@ def review(
     agrees, what is missed, what nothing supports, wrong sides, measurements that are off,
     contradictions and missing comparisons, each with its evidence and a proposed wording.
     """
+    from agents.asking import kept_draft
     from agents.journal import start_journal
     from agents.reviewing import ReviewRequest, review_study
     from agents.settings import load_settings
@@ -44,7 +45,7 @@ def review(
         prior=prior,
         language=Language(language) if language else None,
     )
-    if not (study / "draft.json").is_file():
+    if kept_draft(study) is None:
         ensure_index(settings, study)
     with NodeProgress() as progress:
         outcome = review_study(request, settings, on_event=progress.show)
