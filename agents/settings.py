@@ -70,6 +70,9 @@ class LlmSettings(_Group):
     embedded_model: str = "smollm2-135m-instruct"
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = "readingroom"
+    converse: bool = Field(
+        default=True, description="with the vllm aggregator: let the served model answer questions"
+    )
     adapter: str = Field(default="", description="of the server, by name; empty: its base model")
     served_prompt: str = Field(
         default="reword_served.toml",

@@ -190,24 +190,18 @@ def _language_model(settings: Settings) -> Check:
 
 
 def _server(subject: str, settings: Settings) -> Check:
-    import httpx
+    from agents.serving.health import look
 
-    try:
-        answer = httpx.get(
-            f"{settings.llm.base_url}/models",
-            headers={"Authorization": f"Bearer {settings.llm.api_key}"},
-            timeout=5.0,
-        )
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        return Check(
-            subject=subject,
-            grade=Grade.LACKING,
-            found=f"does not answer ({type(error).__name__})",
-            advice="Start the server or correct llm.base_url; drafts fall back to the embedded "
-            "model, then to rules.",
-        )
-    return Check(subject=subject, grade=Grade.GOOD, found="the server answers")
+    health = look(settings.llm.base_url, settings.llm.api_key)
+    if health.healthy:
+        return Check(subject=subject, grade=Grade.GOOD, found=health.summary)
+    return Check(
+        subject=subject,
+        grade=Grade.LACKING,
+        found=health.summary,
+        advice="Start one with 'readingroom llm serve' or correct llm.base_url; drafts fall back "
+        "to the embedded model, then to rules.",
+    )
 
 
 def _index(settings: Settings) -> Check:

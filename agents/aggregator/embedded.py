@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
+from agents.aggregator.gguf import EmbeddedWeights
 from findings.errors import BackendError
 
 if TYPE_CHECKING:
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
 
 CONTEXT_TOKENS: Final = 1024
 _ROLES: Final = {"system": "system", "human": "user", "ai": "assistant"}
-_loaded: Final[dict[tuple[Path, int], _Server]] = {}
+_loaded: Final[dict[tuple[EmbeddedWeights, int], _Server]] = {}
 _loading: Final = threading.Lock()
 
 
 class _Server:
     """One loaded model. Requests take turns: there is one slot, so that a seed fixes the text."""
 
-    def __init__(self, file: Path, threads: int) -> None:
+    def __init__(self, weights: EmbeddedWeights, threads: int) -> None:
         import xllamacpp
 
         params = xllamacpp.CommonParams()
-        params.model.path = str(file)
+        params.model.path = str(weights.model)
+        if weights.adapter is not None:
+            adapter = xllamacpp.CommonAdapterLoraInfo(path=str(weights.adapter), scale=1.0)
+            params.lora_adapters = [adapter]
         params.n_ctx = CONTEXT_TOKENS
         params.n_parallel = 1
         params.n_gpu_layers = 0
@@ -69,12 +73,12 @@ class _Server:
                 ) from error
 
 
-def load(file: Path, threads: int) -> _Server:
-    """The model in that file, loaded once per process. Raises `BackendError`."""
+def load(weights: EmbeddedWeights, threads: int) -> _Server:
+    """The model in those files, loaded once per process. Raises `BackendError`."""
     with _loading:
-        key = (file, threads)
+        key = (weights, threads)
         if key not in _loaded:
-            _loaded[key] = _Server(file, threads)
+            _loaded[key] = _Server(weights, threads)
         return _loaded[key]
 
 
@@ -89,6 +93,8 @@ class EmbeddedChatModel(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     file: Path
+    adapter: Path | None = None
+    """A LoRA adapter, as a GGUF file."""
     threads: int = Field(default=2, ge=1)
     temperature: float = 0.0
     seed: int = 0
@@ -101,7 +107,8 @@ class EmbeddedChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.file.name, "temperature": self.temperature}
+        adapter = None if self.adapter is None else self.adapter.name
+        return {"model": self.file.name, "adapter": adapter, "temperature": self.temperature}
 
     def _generate(
         self,
@@ -191,7 +198,8 @@ class EmbeddedChatModel(BaseChatModel):
                 return True
             return chunk(data)
 
-        load(self.file, self.threads).chat(request, checked)
+        weights = EmbeddedWeights(model=self.file, adapter=self.adapter)
+        load(weights, self.threads).chat(request, checked)
         if failures:
             raise BackendError("The embedded language model refused the request.")
         if late:

@@ -13,6 +13,7 @@ from agents.aggregator.backends import embedded_backend
 from agents.aggregator.chat_backend import ChatBackend
 from agents.aggregator.contract import RewordingTask
 from agents.aggregator.embedded import EmbeddedChatModel, load
+from agents.aggregator.gguf import EmbeddedWeights
 from agents.aggregator.prompt import EMBEDDED_PROMPT, load_prompt
 from agents.drafting import DraftOptions, draft_study
 from agents.settings import Settings
@@ -77,8 +78,9 @@ def test_it_is_loaded_once_and_keeps_its_port_shut(gguf: Path) -> None:
     import urllib.error
     import urllib.request
 
-    server = load(gguf, 1)
-    assert load(gguf, 1) is server
+    weights = EmbeddedWeights(model=gguf)
+    server = load(weights, 1)
+    assert load(weights, 1) is server
     address = server._server.listening_address
     request = urllib.request.Request(
         f"{address}/v1/chat/completions",

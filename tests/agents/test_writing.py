@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fakes import ScriptedBackend, broken, fake_services, fake_settings
 
-from agents.aggregator.backends import choose_backends, served_backend
+from agents.aggregator.backends import choose_backends
 from agents.aggregator.contract import RewordingTask
 from agents.aggregator.form import ill_formed
 from agents.aggregator.prompt import EMBEDDED_PROMPT, SERVED_PROMPT, load_prompt
 from agents.aggregator.tasks import complaint, style_of
 from agents.drafting import DraftOptions, draft_study
 from agents.events import ProgressEvent
-from agents.settings import LlmSettings, Settings
+from agents.settings import Settings
 from findings.claims import Claim
-from findings.errors import BackendError
 from findings.evidence import Evidence, Neighbour
 from findings.vocabulary import Finding, Language
 from reporting.draft import Draft, DraftStatus, ModelUse, Origin, SectionName, Sentence, Writer
@@ -277,94 +274,6 @@ def test_prompts_are_sound() -> None:
             assert ill_formed(rewording, sentence, Language.ENGLISH) is None
             if place == "region":
                 assert all(c.region is not None for c in one), sentence
-
-
-# --- the served model, against a small server of its own ----------------------------------------
-
-
-class _Server(ThreadingHTTPServer):
-    requests: list[dict[str, object]]
-    answer: Callable[[dict[str, object]], tuple[int, str]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append(body)
-        status, content = self.server.answer(body)
-        message = {"role": "assistant", "content": content}
-        answer = {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "m",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-        }
-        raw = json.dumps(answer if status == 200 else {"error": {"message": "no"}}).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def endpoint() -> Iterator[_Server]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.requests = []
-    server.answer = lambda body: (200, '{"text": "A left pleural effusion is seen."}')
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def _settings(server: _Server, folder: Path) -> Settings:
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    llm = LlmSettings(aggregator="vllm", base_url=url, model="m", timeout_seconds=5.0)
-    return Settings(cache_dir=folder / "cache", llm=llm)
-
-
-TASK = RewordingTask(sentence="Left pleural effusion.", facts=("pleural effusion; left",))
-
-
-def test_the_served_model_is_asked_under_a_schema(endpoint: _Server, tmp_path: Path) -> None:
-    backend = served_backend(_settings(endpoint, tmp_path))
-    assert backend.reword(TASK, 5.0) == "A left pleural effusion is seen."
-    [request] = endpoint.requests
-    schema = request["response_format"]
-    assert isinstance(schema, dict) and schema["type"] == "json_schema"
-    assert request["model"] == "m" and request["temperature"] == 0.0
-    assert backend.writer is Writer.VLLM
-
-
-@pytest.mark.parametrize("status", [500, 404, 401])
-def test_a_server_that_fails_is_a_backend_error(
-    endpoint: _Server, tmp_path: Path, status: int
-) -> None:
-    endpoint.answer = lambda body: (status, "")
-    with pytest.raises(BackendError, match="gave no answer"):
-        served_backend(_settings(endpoint, tmp_path)).reword(TASK, 5.0)
-
-
-def test_no_server_is_a_backend_error_and_no_json_fails_its_read_back(
-    endpoint: _Server, tmp_path: Path
-) -> None:
-    endpoint.answer = lambda body: (200, "certainly! here it is")
-    settings = _settings(endpoint, tmp_path)
-    text = served_backend(settings).reword(TASK, 5.0)
-    assert ill_formed(text, TASK.sentence, Language.ENGLISH) is not None
-    gone = settings.model_copy(
-        update={"llm": settings.llm.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})}
-    )
-    with pytest.raises(BackendError):
-        served_backend(gone).reword(TASK, 5.0)
 
 
 def test_without_the_embedded_model_the_draft_says_how_to_get_it(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ui.cli.evaluate import evaluate
 from ui.cli.gate import gate
 from ui.cli.index import index
 from ui.cli.label import label
+from ui.cli.llm import llm
 from ui.cli.mcp import mcp
 from ui.cli.models import models
 from ui.cli.resume import resume
@@ -29,6 +30,7 @@ from ui.cli.room import ui
 from ui.cli.sample import sample
 from ui.cli.serve import serve
 from ui.cli.train import train
+from ui.cli.tune import tune
 
 INTERRUPTED = 130
 
@@ -57,10 +59,12 @@ for command in (
     label,
     sample,
     index,
+    llm,
     models,
     data,
     doctor,
     train,
+    tune,
     evaluate,
 ):
     readingroom.add_command(command)

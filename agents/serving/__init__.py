@@ -1,0 +1,1 @@
+"""The language model server: its environment, its plan, starting and stopping it, its health."""
