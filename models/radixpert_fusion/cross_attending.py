@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 class CrossAttendingLanguageModel(MllamaForCausalLM):  # type: ignore[no-untyped-call]
     """Mllama's language half; generation remembers what is attended to across."""
 
+    def get_decoder(self) -> nn.Module:
+        """The blocks without the output layer."""
+        blocks: nn.Module = self.model
+        return blocks
+
     def prepare_inputs_for_generation(  # type: ignore[override]
         self,
         input_ids: torch.LongTensor,

@@ -20,6 +20,21 @@ def _show_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
     context.exit()
 
 
+_EVERY_ROW = "all"
+
+
+def _rows(role: str, preset: str, row: str) -> tuple[str, ...]:
+    """The rows to train: the one that is named, or every one of the model's table."""
+    if row != _EVERY_ROW:
+        return (row,)
+    if role != Role.REPORT:
+        raise UserInputError(f"--row goes with the role {Role.REPORT} only.")
+    from models.reports.preset import model_of
+    from models.reports.registry import REPORT_MODELS
+
+    return REPORT_MODELS[model_of(preset)].rows()
+
+
 def _of_model(role: str, preset: str, model: str | None) -> str:
     """The preset's whole name: those of report models are named for the model first.
 
@@ -44,6 +59,7 @@ def _of_model(role: str, preset: str, model: str | None) -> str:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @click.option("--preset", default="small", show_default=True, help="Name of a preset, or a file.")
 @click.option("--model", "model", help="Which report model, for the role report.")
+@click.option("--row", default="", help="A row of that model's ablation table, or 'all' in turn.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of data.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the run.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
@@ -61,6 +77,7 @@ def train(
     role: str,
     preset: str,
     model: str | None,
+    row: str,
     data: Path,
     out: Path,
     resume: bool,
@@ -80,10 +97,12 @@ def train(
     preset = _of_model(role, preset, model)
     cache = load_settings().cache_dir
     if dry_run:
-        found = rehearse(role, preset, data, out, cache=cache, source=source)
+        found = rehearse(role, preset, data, out, cache=cache, source=source, row=row)
         if launched_as_main():
             click.echo(found.text())
         return
-    weights = run(role, preset, data, out, resume=resume, cache=cache, source=source)
-    if launched_as_main():
-        click.echo(weights)
+    for named in _rows(role, preset, row):
+        own = out / named if row == _EVERY_ROW else out
+        weights = run(role, preset, data, own, resume=resume, cache=cache, source=source, row=named)
+        if launched_as_main():
+            click.echo(weights)

@@ -1,0 +1,86 @@
+"""Tiny language models for the report models' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_WORDS = (
+    "the heart is normal large small left right pleural effusion pneumothorax no there of lung "
+    "lungs clear nodule mass in size report chest seen upper lower zone edema atelectasis hernia "
+    "consolidation infiltration emphysema fibrosis thickening pneumonia cardiomegaly evidence "
+    "findings mild severe similar image side observe"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Any:
+    """Knows a few words by their letters' case, and every other letter by letter."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    letters = [chr(number) for number in range(33, 127)]
+    pieces = [f"▁{word}" for word in _WORDS.split()]
+    pieces += [piece.replace("▁", "▁").title() for piece in pieces]
+    vocabulary = list(dict.fromkeys([*special, *letters, "▁", *pieces]))
+    tokenizer = Tokenizer(
+        models.Unigram([(piece, -1.0 if len(piece) > 1 else -10.0) for piece in vocabulary], 3)
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Split(Regex(r"[.,:]"), "isolated"),
+        ]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model(tiny_tokenizer: Any) -> Callable[..., Any]:
+    """Makes a random Llama of two blocks and 32 channels, and its tokenizer."""
+
+    def make(seed: int = 0, layers: int = 2) -> Any:
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=len(tiny_tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            initializer_range=0.2,
+            tie_word_embeddings=True,
+        )
+        model = LlamaForCausalLM(config).eval().requires_grad_(False)
+        return model, tiny_tokenizer
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_language_folder(
+    tiny_language_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the tiny language model, as save_pretrained leaves it."""
+    model, tokenizer = tiny_language_model()
+    folder = tmp_path_factory.mktemp("tiny-language-model")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
