@@ -1,4 +1,4 @@
-"""Training pairs on disk: JSON lines of prompts with their answers, or with a better and a worse."""
+"""Training pairs on disk: JSON lines of prompts with answers, or with a better and a worse."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Tuning data: what the language models that word a draft are taught, made of real reports."""

@@ -1,0 +1,1 @@
+"""Presets of tuning runs as data: one TOML file per run."""
