@@ -14,7 +14,7 @@ one linear layer takes all of them to its width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -141,7 +141,8 @@ class TrrgNetwork(PartlyTrained):
 
     def start_like_words(self) -> None:
         """Let what is shown begin on the scale of the language model's word vectors."""
-        scale = float(self.language.model.get_input_embeddings().weight.float().std())
+        embedding: Any = self.language.model.get_input_embeddings()
+        scale = float(embedding.weight.float().std())
         nn.init.normal_(self.to_language.weight, std=scale * self.shape.width**-0.5)
         nn.init.zeros_(self.to_language.bias)
 
@@ -171,5 +172,6 @@ class TrrgNetwork(PartlyTrained):
         if self.shape.pooled == 1:
             return visual
         side = self.shape.visual_side
-        maps = visual.transpose(1, 2).unflatten(2, (side, side))
+        cells = visual.transpose(1, 2)
+        maps = cells.reshape(*cells.shape[:2], side, side)
         return functional.avg_pool2d(maps, self.shape.pooled).flatten(2).transpose(1, 2)
