@@ -15,11 +15,12 @@ from agents.services import Services
 from agents.settings import Settings
 from findings.errors import UserInputError
 from findings.vocabulary import Language
-from reporting.draft import Draft
+from reporting.draft import Draft, Writer
 from reporting.files import DRAFT_FILE, read_draft
 
 if TYPE_CHECKING:
     from agents.conversation.graph import ConversationState
+    from agents.conversation.tool_agent import ToolAgent
 
 _THREAD_PREFIX = "conversation-"
 
@@ -31,6 +32,8 @@ class Conversation:
     draft: Draft
     settings: Settings
     name: str | None = None
+    agent: ToolAgent | None = None
+    """Who takes part besides the rules; none: the served model, where the settings name one."""
 
     @property
     def thread(self) -> str:
@@ -61,9 +64,10 @@ class Conversation:
     ) -> list[Answer]:
         from langsmith import tracing_context
 
-        from agents.conversation.graph import build_conversation
+        from agents.conversation.graph import Talk, build_conversation
 
         graph = build_conversation(saver)  # type: ignore[arg-type]
+        talk = Talk(self.draft, self.agent or served_agent(self.settings))
         answers = []
         for text in texts:
             given: ConversationState = {
@@ -71,11 +75,29 @@ class Conversation:
                 "language": language.value if language else None,
             }
             with tracing_context(enabled=False):
-                state = graph.invoke(
-                    given, {"configurable": {"thread_id": thread}}, context=self.draft
-                )
+                state = graph.invoke(given, {"configurable": {"thread_id": thread}}, context=talk)
             answers.append(Answer.model_validate_json(cast("ConversationState", state)["answer"]))
         return answers
+
+
+def served_agent(settings: Settings) -> ToolAgent | None:
+    """The served model as a partner of the conversation, where the settings ask for one.
+
+    All that it may take for one question is the settings' time for the served model.
+    """
+    llm = settings.llm
+    if llm.aggregator != Writer.VLLM.value or not llm.converse:
+        return None
+    from agents.aggregator.served import served_chat, served_name
+    from agents.conversation.tool_agent import ROUNDS, ToolAgent
+    from agents.serving.record import running_server
+
+    record = running_server(settings.cache_dir)
+    if record is not None and record.address != llm.base_url:
+        record = None
+    name = served_name(llm, record)
+    each = llm.model_copy(update={"timeout_seconds": llm.timeout_seconds / ROUNDS})
+    return ToolAgent(served_chat(each, name), name)
 
 
 def kept_draft(path: Path) -> Path | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from agents.conversation.router import Intent
 from findings.claims import Claim, Frozen
+
+RULES: Final = "rules"
+SERVED: Final = "served"
 
 
 class EditKind(StrEnum):
@@ -24,7 +28,9 @@ class Edit(Frozen):
     """Id of the sentence that it removes or replaces."""
     text: str
     claims: tuple[Claim, ...] = ()
-    """What the labeler reads in an added sentence: the person's claims, not the image's."""
+    """What the labeler reads in a written sentence: the person's claims, not the image's."""
+    notes: tuple[str, ...] = ()
+    """What the edit would bring about, read back: contradictions, what is no longer said."""
 
 
 class Answer(Frozen):
@@ -39,5 +45,9 @@ class Answer(Frozen):
     """Evidence to draw on the picture."""
     hide: tuple[str, ...] = ()
     edit: Edit | None = None
-    writer: str = "rules"
-    """Who chose and worded it; rules, where no language model took part."""
+    writer: str = RULES
+    """Who chose and worded it: `rules`, or `served` where a served language model did."""
+    model: str = ""
+    """The served model's name, where it is at work."""
+    note: str = ""
+    """Why a served model's own answer does not stand here, where that is so."""

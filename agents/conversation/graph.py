@@ -1,13 +1,15 @@
 """The conversation, drawn: route → act → answer, over threads that are kept.
 
 Answers are chosen by rules: the embedded language model is too small to be trusted with content.
-The answer says so. What is kept of a thread is the question as it was understood and the answer,
+With a served model that can call tools, it chooses and words them, and is read back. The answer
+says which is at work. What is kept of a thread is the question as it was understood and the answer,
 never pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from operator import add
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
@@ -19,6 +21,8 @@ from agents.conversation.answer import Answer
 from agents.conversation.ledger_answers import about
 from agents.conversation.phrases import phrases
 from agents.conversation.router import Intent, Question, route
+from agents.conversation.tool_agent import ToolAgent
+from agents.conversation.toolbox import Act
 from findings.vocabulary import Language
 from reporting.draft import Draft
 
@@ -44,7 +48,12 @@ class ConversationState(TypedDict, total=False):
     turns: Annotated[list[Turn], add]
 
 
-Act = Callable[[Draft, Question], Answer]
+@dataclass(frozen=True)
+class Talk:
+    """What a conversation is about, and the model that takes part, if one does."""
+
+    draft: Draft
+    agent: ToolAgent | None = None
 
 
 def _refuse(draft: Draft, question: Question) -> Answer:
@@ -87,9 +96,21 @@ def _route(state: ConversationState) -> ConversationState:
     return {"question": question.model_dump_json()}
 
 
-def _act(state: ConversationState, runtime: Runtime[Draft]) -> ConversationState:
+def _act(state: ConversationState, runtime: Runtime[Talk]) -> ConversationState:
     question = Question.model_validate_json(state["question"])
-    answer = ACTS[question.intent](runtime.context, question)
+    talk = runtime.context
+    refused = question.intent is Intent.OUT_OF_SCOPE and question.understood
+    if talk.agent is None or refused or question.intent is Intent.HELP:
+        answer = ACTS[question.intent](talk.draft, question)
+    else:
+        before = [
+            (
+                Question.model_validate_json(turn["question"]).text,
+                Answer.model_validate_json(turn["answer"]).text,
+            )
+            for turn in state.get("turns", [])
+        ]
+        answer = talk.agent.answer(talk.draft, question, before, ACTS)
     return {"answer": answer.model_dump_json()}
 
 
@@ -99,9 +120,9 @@ def _answer(state: ConversationState) -> ConversationState:
 
 def build_conversation(
     checkpoints: BaseCheckpointSaver[str] | None = None,
-) -> CompiledStateGraph[ConversationState, Draft, ConversationState, ConversationState]:
-    """The compiled graph; its context is the draft that is asked about."""
-    graph = StateGraph(ConversationState, context_schema=Draft)
+) -> CompiledStateGraph[ConversationState, Talk, ConversationState, ConversationState]:
+    """The compiled graph; its context is what the talk is about."""
+    graph = StateGraph(ConversationState, context_schema=Talk)
     graph.add_node("route", _route)
     graph.add_node("act", _act)
     graph.add_node("answer", _answer)

@@ -21,7 +21,9 @@ class Phrases(Frozen):
     intents: dict[str, tuple[str, ...]] = Field(description="intent -> patterns, in order")
     continues: dict[str, tuple[str, ...]]
     sides: dict[str, tuple[str, ...]]
+    idioms: dict[str, tuple[str, ...]] = Field(description="words that name no finding here")
     rereads: dict[str, str] = Field(description="wording of a question -> how a report says it")
+    plain_talk: str = Field(description="words of an answer that state nothing of a patient")
     text: dict[str, str]
     words: dict[str, str]
     decisions: dict[str, str]
@@ -35,6 +37,12 @@ class Phrases(Frozen):
     def say(self, key: str, **values: object) -> str:
         """A template with its values put in. They are text from the draft and stay text."""
         return re.sub(r"\{(\w+)\}", lambda slot: str(values[slot[1]]), self.text[key]).strip()
+
+    def without_idioms(self, text: str) -> str:
+        """A question without the words that the labeler could wrongly take for a finding."""
+        for pattern in self.idioms["patterns"]:
+            text = re.sub(rf"(?i){pattern}", " ", text)
+        return text
 
     def reread(self, text: str) -> str:
         """A folded question in the words of a report, so that the labeler finds its topic."""

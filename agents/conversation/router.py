@@ -19,6 +19,13 @@ from findings.regions import Region, region_side
 from findings.vocabulary import Finding, Language, Side
 
 LONGEST_QUESTION: Final = 2_000
+_OTHER_SIDE: Final = "other"
+_TO_SIDE: Final = re.compile(
+    r"\b(?:to|with|by|por|a|al) (?:the |la |el )?(left|right|izquierd|derech)"
+)
+_SIDE_NAMES: Final = {
+    "left": Side.LEFT, "izquierd": Side.LEFT, "right": Side.RIGHT, "derech": Side.RIGHT,
+}  # fmt: skip
 _SENTENCE: Final = re.compile(r"\bs(\d{1,3})\b")
 _ORDINALS: Final = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1,
@@ -51,6 +58,18 @@ class Intent(StrEnum):
 
 
 _ABOUT_A_FINDING = (Intent.PRESENCE, Intent.LOCATION, Intent.CERTAINTY, Intent.REASON)
+_MAY_LEAN = (
+    Intent.SHOW,
+    Intent.HIDE,
+    Intent.CHANGE,
+    Intent.EXPLAIN,
+    Intent.EXPERTS,
+    Intent.COMPARISON,
+    Intent.DIFFERENTIAL,
+    Intent.NEXT_STEPS,
+)
+"""Intents for which a pronoun stands for the finding asked about before."""
+_OPPOSITE: Final = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 
 
 class Question(Frozen):
@@ -62,6 +81,9 @@ class Question(Frozen):
     finding: Finding | None = None
     side: Side | None = None
     region: Region | None = None
+    understood: bool = Field(
+        default=True, description="false where no rule knows what is asked: out of scope for rules"
+    )
     sentence: int | None = Field(default=None, description="number meant; -1: the last")
 
 
@@ -75,12 +97,15 @@ def route(text: str, before: Question | None = None, language: Language | None =
     side = _side(plain, claim, language)
     intent = _intent(plain, language)
     finding = claim.finding if claim else None
+    if intent is Intent.SUMMARY and finding is not None:
+        intent = Intent.PRESENCE  # "anything wrong with the heart?" asks about the heart
     leaning = before is not None and matches(said.continues["patterns"], plain)
     if before is not None and (leaning or (intent in _ABOUT_A_FINDING and finding is None)):
         if intent is None or (intent is Intent.PRESENCE and finding is None):
             intent = before.intent
-        if finding is None:
-            finding, side = before.finding, side or before.side
+        if finding is None and (intent not in _MAY_LEAN or leaning):
+            finding, side = before.finding, _in_turn(plain, side, before, language)
+    understood = intent is not None or finding is not None
     if intent is None:
         intent = Intent.PRESENCE if finding is not None else Intent.OUT_OF_SCOPE
     return Question(
@@ -90,6 +115,7 @@ def route(text: str, before: Question | None = None, language: Language | None =
         finding=finding,
         side=side,
         region=claim.region if claim else None,
+        understood=understood,
         sentence=_sentence(plain),
     )
 
@@ -98,7 +124,7 @@ def _language(text: str, before: Question | None) -> Language:
     """The language in which the question is understood; in doubt that of the conversation."""
     if re.search(r"[¿¡ñáéíóú]", text.lower()):
         return Language.SPANISH
-    plain = folded(text)
+    plain = _SENTENCE.sub(" ", folded(text))
     understood = [own for own in Language if _intent(plain, own) is not None]
     if len(understood) == 1:
         return understood[0]
@@ -107,9 +133,18 @@ def _language(text: str, before: Question | None) -> Language:
     return detect_language(text)
 
 
+def _in_turn(plain: str, side: Side | None, before: Question, language: Language) -> Side | None:
+    """The side meant by a question that leans on another one."""
+    if matches(phrases(language).sides[_OTHER_SIDE], plain) and before.side is not None:
+        return _OPPOSITE.get(before.side, before.side)
+    return side or before.side
+
+
 def _topic(text: str, language: Language) -> Claim | None:
     """The finding that the question names first; a place without one is no topic."""
-    for words in (text, phrases(language).reread(folded(text))):
+    said = phrases(language)
+    text = said.without_idioms(text)
+    for words in (text, said.reread(folded(text))):
         for claim in label_report(words, language):
             if claim.finding is not Finding.NO_FINDING:
                 return claim
@@ -122,8 +157,13 @@ def _side(plain: str, claim: Claim | None, language: Language) -> Side | None:
         if side is not None:
             return side
     named = [
-        Side(name) for name, patterns in phrases(language).sides.items() if matches(patterns, plain)
+        Side(name)
+        for name, patterns in phrases(language).sides.items()
+        if name != _OTHER_SIDE and matches(patterns, plain)
     ]
+    turned = _TO_SIDE.findall(plain)
+    if len(named) > 1 and turned:  # "change left to right" means the right
+        return _SIDE_NAMES[turned[-1]]
     return named[0] if len(named) == 1 else None
 
 
