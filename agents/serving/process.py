@@ -26,7 +26,7 @@ _STAGES: Final = (
     ("Starting vLLM server", "opening its port"),
     ("Available routes", "opening its port"),
     ("init engine", "warming up"),
-    ("torch.compile", "compiling"),
+    ("Dynamo bytecode transform", "compiling"),
     ("KV cache size", "warming up"),
     ("Loading weights took", "making room for the cache"),
     ("Starting to load model", "loading weights"),
