@@ -42,6 +42,7 @@ _SECTION: Final = re.compile(r"(?im)^\s*([a-z ]{3,20}):")
 _WANTED: Final = ("findings", "impression", "hallazgos", "conclusion", "conclusión")
 _HIDDEN: Final = re.compile(r"X{3,}|_{3,}|\[\*\*")
 _FEWEST_CHARACTERS: Final = 8
+_SAMPLE_SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,20 @@ class CaseSet:
     """Cases with their reports; ``training`` and ``validation`` are indices into ``cases``."""
 
     def __init__(
-        self, cases: Sequence[ReportCase], wording: Wording | None, most_validation: int = 0
+        self,
+        cases: Sequence[ReportCase],
+        wording: Wording | None,
+        most_validation: int = 0,
+        most_training: int = 0,
     ) -> None:
-        """``wording`` composes the reports of cases that have none.
+        """``wording`` composes the reports of cases that have none; 0 is: all there are.
 
         Raises:
             StudyError: there is nothing to train on, or nothing to validate on.
         """
         self.cases = tuple(cases)
         self._wording = wording
+        self.training: NDArray[np.int64]
         self.training, validation = (
             np.flatnonzero([case.split is split for case in cases])
             for split in (Split.TRAIN, Split.VAL)
@@ -90,6 +96,12 @@ class CaseSet:
             places = np.linspace(0, len(validation) - 1, most_validation).round().astype(np.int64)
             validation = validation[places]
         self.validation: NDArray[np.int64] = validation
+        if most_training and len(self.training) > most_training:
+            chances = balanced_chances([self.cases[i].claims for i in self.training], 0.5)
+            chosen = np.random.default_rng(_SAMPLE_SEED).choice(
+                self.training, size=most_training, replace=False, p=chances
+            )
+            self.training = np.sort(chosen)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -137,7 +149,8 @@ def read_cases(request: TrainingRequest, settings: CaseSettings) -> CaseSet:
         pool = build_pool(pull(CORPORA, request.cache, source=request.source), records)
         composer = ReportComposer(pool.sentences, settings.wordings, settings.most_words)
         wording = EnglishWording(composer)
-    return CaseSet(weak_cases(records), wording, settings.most_validation)
+    most = settings.most_cases
+    return CaseSet(weak_cases(records), wording, settings.most_validation, most)
 
 
 def weak_cases(records: Iterable[WeakRecord]) -> list[ReportCase]:

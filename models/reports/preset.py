@@ -44,7 +44,9 @@ class CaseSettings(PresetSettings):
     balance: float = Field(
         default=0.7, ge=0, le=1, description="0: as they come; 1: every finding as often"
     )
-    most_cases: int = Field(default=0, ge=0, description="studies sampled, stratified; 0: all")
+    most_cases: int = Field(
+        default=0, ge=0, description="studies to train on, rare findings kept; 0: all"
+    )
     most_validation: int = Field(default=0, ge=0, description="cases validated on; 0: all")
 
 

@@ -9,6 +9,7 @@ computed once and kept beside the run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,14 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from findings.errors import WeightsError
+from models.classifier.cropping import View, shown_views
 from models.classifier.inference import FindingClassifier
+from models.classifier.network import FindingNetwork
 from models.data.files import cache_key
 from models.data.trunk_features import trunk_features
 from models.language.loading import EMBEDDED, folder_sha256, located, quiet_transformers
 from models.preprocessing import to_square
-from models.shipping import file_sha256
+from models.shipping import SHIPPED, file_sha256, load_weights
 
 BIOVIL: Final = "biovil:"
+CLASSIFIER: Final = "finding_classifier"
 _BIOVIL_SIZE: Final = 448
 _BATCH: Final = 8
 
@@ -61,6 +65,34 @@ class TrunkEncoder:
     def map(self, display: NDArray[np.float32]) -> NDArray[np.float32]:
         """The map itself: ``(width, rows, columns)``."""
         return self._classifier.features(display)
+
+    @cached_property
+    def network(self) -> FindingNetwork:
+        """The network whose trunk it is, on its own, so that a change of it changes no expert."""
+        config = self._classifier.config
+        members = nn.ModuleList(
+            FindingNetwork(len(config.findings), backbone=config.backbone) for _ in config.members
+        )
+        load_weights(members, SHIPPED / CLASSIFIER, config.weights_sha256)
+        first = members[0].eval().requires_grad_(False)
+        assert isinstance(first, FindingNetwork)
+        return first
+
+    def pixels(self, displays: Sequence[NDArray[np.float32]]) -> Tensor:
+        """What the trunk is shown: ``(batch, 1, size, size)``."""
+        config = self._classifier.config
+        whole = config.members[0].model_copy(update={"views": (View.WHOLE,)})
+        squares = [to_square(display, config.cache_size)[None, None] for display in displays]
+        return torch.cat([shown_views(own, torch.zeros(1, 4), whole, 0.0)[:1] for own in squares])
+
+    def vectors(self, pixels: Tensor, network: nn.Module | None = None) -> Tensor:
+        """Patch vectors of such pixels, with gradients where something trains.
+
+        ``network`` takes the place of the classifier's own.
+        """
+        chosen: Any = network or self.network
+        maps: Tensor = chosen.features(pixels)
+        return maps.flatten(2).transpose(1, 2)
 
     def encode(self, displays: Sequence[NDArray[np.float32]]) -> Tensor:
         """See `ImageEncoder`."""
@@ -116,9 +148,12 @@ class HubEncoder:
         found: Tensor = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
         return found
 
-    def vectors(self, pixels: Tensor) -> Tensor:
-        """Patch vectors of processed pixels, with gradients where something trains."""
-        hidden: Tensor = self.network(pixel_values=pixels).last_hidden_state
+    def vectors(self, pixels: Tensor, network: Any = None) -> Tensor:
+        """Patch vectors of processed pixels, with gradients where something trains.
+
+        ``network`` takes the place of the encoder's own.
+        """
+        hidden: Tensor = (network or self.network)(pixel_values=pixels).last_hidden_state
         patches = int(hidden.shape[1] ** 0.5) ** 2
         # A class token, where there is one, comes first.
         return hidden[:, hidden.shape[1] - patches :]
