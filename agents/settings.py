@@ -1,7 +1,8 @@
 """Settings: one frozen object; defaults < readingroom.toml < environment < flags.
 
 Environment variables are READINGROOM_<FIELD> (nested: READINGROOM_LLM__BASE_URL). The file is
-`readingroom.toml` in the working directory, or the one named by READINGROOM_CONFIG.
+`readingroom.toml` in the working directory, or the one named by READINGROOM_CONFIG: a path, or the
+name of a pipeline that comes with the application (`agents/pipelines`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from findings.vocabulary import Language
 
 CONFIG_VARIABLE = "READINGROOM_CONFIG"
 CONFIG_FILE = "readingroom.toml"
+PIPELINES = Path(__file__).with_name("pipelines")
+"""Settings files that come with the application: whole pipelines of papers, by name."""
 
 
 def default_cache_dir() -> Path:
@@ -35,6 +38,17 @@ def default_data_dir() -> Path:
     """Where studies given to the room and their drafts live: XDG data, or ~/.local/share."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "readingroom"
+
+
+def config_file() -> Path:
+    """The settings file in force: the one named, by path or as a pipeline, or the usual one."""
+    named = os.environ.get(CONFIG_VARIABLE, CONFIG_FILE)
+    return PIPELINES / f"{named}.toml" if named in pipelines() else Path(named)
+
+
+def pipelines() -> tuple[str, ...]:
+    """The names of the pipelines that come with the application."""
+    return tuple(sorted(path.stem for path in PIPELINES.glob("*.toml")))
 
 
 class _Group(BaseModel):
@@ -178,8 +192,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment over file over defaults."""
-        file = Path(os.environ.get(CONFIG_VARIABLE, CONFIG_FILE))
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file()))
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -187,11 +200,10 @@ def load_settings(**flags: Any) -> Settings:
 
     Raises `SettingsError` with the offending key, never its value.
     """
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named is not None and not Path(named).is_file():
+    if CONFIG_VARIABLE in os.environ and not config_file().is_file():
         raise SettingsError(
-            f"The settings file that {CONFIG_VARIABLE} names does not exist. "
-            "Correct the variable or remove it."
+            f"The settings file that {CONFIG_VARIABLE} names does not exist, nor is it one of the "
+            f"pipelines {', '.join(pipelines())}. Correct the variable or remove it."
         )
     try:
         return Settings(**{key: value for key, value in flags.items() if value is not None})

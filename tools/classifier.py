@@ -64,10 +64,10 @@ class ClassifierExpert(NetworkExpert[FindingModel]):
             )
 
     def load(self) -> FindingModel:
-        """The shipped network."""
+        """See `NetworkExpert`."""
         from models.classifier.inference import FindingClassifier
 
-        return FindingClassifier.load()
+        return FindingClassifier.load(self.home)
 
 
 def lung_box(evidence: Iterable[Evidence]) -> Box | None:

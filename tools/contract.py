@@ -74,6 +74,8 @@ class ExpertOptions(Frozen):
     labels: Path | None = None
     """A label map (TOML or JSON): what a model's own labels mean here."""
     endpoint: EndpointOptions = EndpointOptions()
+    report_models: Path | None = None
+    """Folder that holds a folder of weights for each report model (`tools.report_model`)."""
 
 
 NO_OPTIONS: Final = ExpertOptions()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from findings.claims import Claim
 from findings.evidence import CrudeSentence, Evidence
 from findings.labeler import label_report
 from findings.vocabulary import Language
 from imaging.study import FloatImage, Study
-from tools.contract import ExpertContext, Role
+from tools.contract import ExpertCard, ExpertContext, Role
 from tools.embedded import NetworkExpert, evidence_ids
 
 if TYPE_CHECKING:
@@ -45,26 +44,30 @@ class CrudeReportExpert(NetworkExpert[CrudeReportModel]):
         The main claim is the first affirmation, or else the first claim.
         """
         report = self._model.get().write(study.frontal.display, context.seed)
-        ids, card = evidence_ids(), self.card
-        for sentence in report.sentences[:MOST_SENTENCES]:
-            claims = tuple(
-                Claim.model_validate(claim.model_dump(exclude={"span"}))
-                for claim in label_report(sentence, Language.ENGLISH)
-            )
-            main = next((claim for claim in claims if claim.present), claims[0] if claims else None)
-            yield CrudeSentence(
-                id=next(ids),
-                expert=card.name,
-                version=card.version,
-                text=sentence,
-                claims=claims,
-                finding=main.finding if main else None,
-                side=main.side if main else None,
-                region=main.region if main else None,
-            )
+        return read_sentences(report.sentences, self.card, Language.ENGLISH)
 
     def load(self) -> CrudeReportModel:
-        """The shipped network, over the shipped classifier's trunk."""
+        """See `NetworkExpert`; over the shipped classifier's trunk, where it shares that."""
         from models.crude_report.inference import CrudeReporter
 
-        return CrudeReporter.load()
+        return CrudeReporter.load(self.home)
+
+
+def read_sentences(
+    sentences: Sequence[str], card: ExpertCard, language: Language
+) -> Iterator[CrudeSentence]:
+    """Each sentence with the claims that the labeler reads in it."""
+    ids = evidence_ids()
+    for sentence in sentences[:MOST_SENTENCES]:
+        claims = tuple(claim.without_span() for claim in label_report(sentence, language))
+        main = next((claim for claim in claims if claim.present), claims[0] if claims else None)
+        yield CrudeSentence(
+            id=next(ids),
+            expert=card.name,
+            version=card.version,
+            text=sentence,
+            claims=claims,
+            finding=main.finding if main else None,
+            side=main.side if main else None,
+            region=main.region if main else None,
+        )

@@ -112,10 +112,10 @@ class DetectorExpert(NetworkExpert[BoxModel]):
             )
 
     def load(self) -> BoxModel:
-        """The shipped network."""
+        """See `NetworkExpert`."""
         from models.detector.inference import FindingDetector
 
-        return FindingDetector.load()
+        return FindingDetector.load(self.home)
 
 
 def affirmed_focal(evidence: Iterable[Evidence]) -> dict[Finding, float]:

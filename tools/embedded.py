@@ -107,6 +107,8 @@ class NetworkExpert(EmbeddedExpert, Generic[Model]):
     folder: ClassVar[str]
     seconds: ClassVar[float]
     uses: ClassVar[tuple[Role, ...]] = ()
+    home: Path | None = None
+    """A folder that training left, in place of the shipped network's."""
 
     def __init__(self, cache: Path, model: Model | None = None) -> None:
         """`cache` is where pulled weights live (unused: these ship with the application)."""
@@ -116,7 +118,7 @@ class NetworkExpert(EmbeddedExpert, Generic[Model]):
     @property
     def card(self) -> ExpertCard:
         """Identity as the shipped configuration states it."""
-        shipped = ShippedNetwork.read(self.folder)
+        shipped = self._found()
         return ExpertCard(
             role=self.role,
             name=shipped.name if shipped else self.folder.replace("_", "-"),
@@ -129,11 +131,16 @@ class NetworkExpert(EmbeddedExpert, Generic[Model]):
 
     def installed(self) -> bool:
         """Whether the weights are in place."""
-        return self._given is not None or ShippedNetwork.read(self.folder) is not None
+        return self._given is not None or self._found() is not None
 
     @abstractmethod
     def load(self) -> Model:
-        """Load the shipped network; called once, on first use. Raises `WeightsError`."""
+        """Load the network of `home`, or the shipped one; called once. Raises `WeightsError`."""
+
+    def _found(self) -> ShippedNetwork | None:
+        if self.home is None:
+            return ShippedNetwork.read(self.folder)
+        return ShippedNetwork.read(self.home.name, self.home.parent)
 
 
 def evidence_ids() -> Iterator[str]:

@@ -87,6 +87,22 @@ FAMILIES: Final[tuple[Family, ...]] = (
     *(
         Family(
             role=role,
+            prefix="trained:",
+            factory="tools.trained:trained_expert",
+            pattern="trained:/FOLDER",
+        )
+        for role in (Role.CLASSIFIER, Role.DETECTOR, Role.CRUDE_REPORT)
+    ),
+    Family(
+        role=Role.CRUDE_REPORT,
+        prefix="report:",
+        factory="tools.report_model:ReportModelExpert",
+        pattern="report:MODEL:/FOLDER",
+        names="tools.report_model:known_names",
+    ),
+    *(
+        Family(
+            role=role,
             prefix="vlm",
             factory="tools.served_reader:ServedReaderExpert",
             names="tools.served_reader:known_names",

@@ -101,10 +101,10 @@ def load_cliniqure(folder: Path, cache: Path) -> CliniqureReporter:
             f"and this is version {VERSION}, so it is not used. Train it again."
         )
     own = config.backbones
-    found = language_model_sha256(own.language, cache, own.sha256)
+    found = language_model_sha256(own.language, cache, own.language_sha256)
     require_same(found, config.language_model_sha256, "language model")
     model, tokenizer = load_language_model(
-        own.language, cache, dtype=own.language_dtype, sha256=own.sha256
+        own.language, cache, dtype=own.language_dtype, sha256=own.language_sha256
     )
     network = CliniqureWriter(
         model,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from models.cliniqure.prompting import answer
@@ -42,23 +41,16 @@ class CliniqureWriter(PartlyTrained):
 
     def loss(self, prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
         """Mean cross-entropy over the answers' tokens; prompts are not learnt."""
-        return self.writer.loss(self._start(len(prompts)), [answer(a) for a in answers], prompts)
+        return self.writer.loss(
+            self.writer.beginning(len(prompts)), [answer(a) for a in answers], prompts
+        )
 
     def log_probability(self, prompts: Sequence[str], answers: Sequence[str]) -> Tensor:
         """Log probability ``(batch,)`` of each answer."""
         return self.writer.log_probability(
-            self._start(len(prompts)), [answer(a) for a in answers], prompts
+            self.writer.beginning(len(prompts)), [answer(a) for a in answers], prompts
         )
 
     def write(self, prompts: Sequence[str], decoding: Decoding, seed: int = 0) -> list[str]:
         """One text for each prompt; the same for the same prompts, settings and seed."""
-        return self.writer.write(self._start(len(prompts)), decoding, seed, prompts)
-
-    def _start(self, rows: int) -> Tensor:
-        """The vector of the token that texts begin with, ``(rows, 1, width)``."""
-        tokenizer = self.writer.tokenizer
-        number = tokenizer.bos_token_id
-        if number is None:
-            number = tokenizer.eos_token_id
-        table = self.writer.model.get_input_embeddings().weight
-        return table[torch.tensor([number], device=table.device)].expand(rows, 1, -1)  # type: ignore[no-any-return,index]
+        return self.writer.write(self.writer.beginning(len(prompts)), decoding, seed, prompts)

@@ -8,6 +8,7 @@ learnt from such observations would trust them too much.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from findings.claims import Claim
 from imaging.regions import locate, side_of
 from models.classifier.inference import FindingClassifier
 from models.cliniqure.preset import Noise
-from models.cliniqure.prompting import Observation, PlacedBox
+from models.cliniqure.prompting import AFFIRMED_AT, Observation, PlacedBox
 from models.crude_report.inference import CrudeReporter
 from models.data.box_places import outlined_regions
 from models.data.files import cache_key
@@ -32,49 +33,49 @@ Reword = Callable[[Sequence[Claim], np.random.Generator], str]
 
 
 class FilmObserver:
-    """Runs the shipped networks, or others, on a film; loaded once, on first use."""
+    """Runs the shipped networks on a film; each is loaded on first use."""
 
-    def __init__(
-        self,
-        classifier: FindingClassifier | None = None,
-        detector: FindingDetector | None = None,
-        reporter: CrudeReporter | None = None,
-        segmenter: AnatomySegmenter | None = None,
-    ) -> None:
-        """What is not given is loaded from what ships. Raises `WeightsError`."""
-        self._classifier = classifier or FindingClassifier.load()
-        self._detector = detector or FindingDetector.load()
-        self._reporter = reporter or CrudeReporter.load()
-        self._segmenter = segmenter or AnatomySegmenter.load()
+    @cached_property
+    def classifier(self) -> FindingClassifier:
+        """CliniQure's disease classifier. Raises `WeightsError`."""
+        return FindingClassifier.load()
+
+    @cached_property
+    def detector(self) -> FindingDetector:
+        """CliniQure's disease detector. Raises `WeightsError`."""
+        return FindingDetector.load()
+
+    @cached_property
+    def reporter(self) -> CrudeReporter:
+        """R2GenCMN. Raises `WeightsError`."""
+        return CrudeReporter.load()
+
+    @cached_property
+    def segmenter(self) -> AnatomySegmenter:
+        """What places the boxes. Raises `WeightsError`."""
+        return AnatomySegmenter.load()
 
     def observe(self, display: NDArray[np.float32], seed: int = 0) -> Observation:
         """What the three say; boxes are placed by the anatomy.
 
-        A class is affirmed at its confident operating point, or at its balanced one where too few
-        cases could support that.
-
         Raises:
             StudyError: the array is not an upright image in [0, 1].
         """
-        judged = self._classifier.classify(display)
-        affirmed = []
-        for finding, probability in judged.probability.items():
-            points = judged.operating_points[finding]
-            if probability >= (points.confident or points.balanced).threshold:
-                affirmed.append(finding)
-        affirmed.sort(key=lambda finding: -judged.probability[finding])
+        judged = self.classifier.classify(display).probability
+        affirmed = [finding for finding in judged if judged[finding] >= AFFIRMED_AT]
+        affirmed.sort(key=lambda finding: -judged[finding])
         crude = " ".join(self.crude_sentences(display, seed))
         return Observation(tuple(affirmed), self._boxes(display), crude)
 
     def crude_sentences(self, display: NDArray[np.float32], seed: int = 0) -> tuple[str, ...]:
         """What the crude-report generator writes. Raises `StudyError`."""
-        return self._reporter.write(display, seed).sentences
+        return self.reporter.write(display, seed).sentences
 
     def _boxes(self, display: NDArray[np.float32]) -> tuple[PlacedBox, ...]:
-        found = self._detector.detect(display).boxes
+        found = self.detector.detect(display).boxes
         if not found:
             return ()
-        regions = outlined_regions(self._segmenter, display)
+        regions = outlined_regions(self.segmenter, display)
         return tuple(
             PlacedBox(box.finding, side_of(box.box, regions), locate(box.box, regions))
             for box in found

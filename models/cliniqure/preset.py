@@ -27,11 +27,11 @@ class Switches(PresetSettings):
         return Inputs(self.classes, self.boxes, self.crude)
 
 
-ABLATIONS: Final[Mapping[str, Switches]] = {
-    "base model": Switches(lora=False),
-    "classes": Switches(boxes=False, crude=False),
-    "classes + boxes": Switches(crude=False),
+ROWS: Final[Mapping[str, Switches]] = {
     "full": Switches(),
+    "classes-boxes": Switches(crude=False),
+    "classes": Switches(boxes=False, crude=False),
+    "base": Switches(lora=False),
 }
 """The paper compares its tuned writer with the base model under one prompt (section 6.1, figure
 4); the rows between are ours."""
@@ -41,7 +41,7 @@ class Noise(PresetSettings):
     """How far the observations made for training depart from the labels, each by chance."""
 
     missed: float = Field(default=0.5, ge=0, lt=1, description="classes and boxes left out")
-    false: float = Field(default=0.03, ge=0, lt=1, description="each class that is not there")
+    false: float = Field(default=0.06, ge=0, lt=1, description="each class that is not there")
     crude_missed: float = Field(default=0.6, ge=0, lt=1, description="left out of crude reports")
     crude_false: float = Field(default=0.04, ge=0, lt=1, description="in crude reports, not there")
 

@@ -11,21 +11,20 @@ from models.cliniqure.config import CliniqureConfig
 from models.cliniqure.diseases import read_diseases
 from models.cliniqure.network import CliniqureWriter
 from models.cliniqure.observing import FilmObserver, observe_films
-from models.cliniqure.preset import CliniqurePreset
-from models.cliniqure.prompting import VERSION, Observation
+from models.cliniqure.preset import ROWS, CliniqurePreset
+from models.cliniqure.prompting import VERSION as PROMPT_VERSION
+from models.cliniqure.prompting import Observation
 from models.cliniqure.task import PromptedReportTask, SymptomTask
 from models.data.files import cache_key
 from models.language.loading import language_model_sha256, load_language_model
 from models.reports.cases import CaseSet, read_cases
 from models.reports.checkpoint import save_report_model
 from models.reports.guards import refuse_mirroring
+from models.reports.running import LICENCE, VERSION, WEIGHTS, row_of
 from models.training.loop import TrainingLoop
 from models.training.presets import read_preset
 from models.training.request import CACHE, TrainingRequest
 from models.training.roles import Role
-
-CARD_VERSION = "1.0.0"
-LICENCE = "Apache-2.0 (adapters); the language model's own licence holds for what is under them"
 
 
 def train_cliniqure(request: TrainingRequest) -> Path:
@@ -37,12 +36,13 @@ def train_cliniqure(request: TrainingRequest) -> Path:
     refuse_mirroring(preset.augmentation)
     torch.set_num_threads(preset.loop.threads)
     settings, own = preset.cliniqure, preset.backbones
+    switches = row_of(ROWS, request, preset.switches)
 
     def make() -> CliniqureWriter:
         model, tokenizer = load_language_model(
-            own.language, request.cache, dtype=own.language_dtype, sha256=own.sha256
+            own.language, request.cache, dtype=own.language_dtype, sha256=own.language_sha256
         )
-        lora = settings.lora if preset.switches.lora else None
+        lora = settings.lora if switches.lora else None
         return CliniqureWriter(model, tokenizer, lora, settings.answer_tokens)
 
     task: SymptomTask | PromptedReportTask
@@ -61,37 +61,39 @@ def train_cliniqure(request: TrainingRequest) -> Path:
             make,
             cases,
             settings,
-            preset.switches.inputs,
+            switches.inputs,
             preset.loop.batch_size,
             preset.cases.balance,
             _observed(cases, preset, request),
         )
     validation: dict[str, float] = {}
     weights: dict[str, torch.Tensor] = {}
-    if preset.switches.lora:
+    if switches.lora:
         loop = TrainingLoop(task, preset.loop, request.out)
         if request.resume:
             loop.resume()
         outcome = loop.run()
         weights, validation = outcome.best_weights, outcome.best().metrics
-    folder = request.out / "weights"
+    folder = request.out / WEIGHTS
     config = CliniqureConfig(
         name="cliniqure",
-        version=CARD_VERSION,
+        version=VERSION,
         licence=LICENCE,
         training_command=request.command,
         training_data_sha256=data,
         model=preset.model,
         language=preset.cases.language,
         backbones=own,
-        language_model_sha256=language_model_sha256(own.language, request.cache, own.sha256),
+        language_model_sha256=language_model_sha256(
+            own.language, request.cache, own.language_sha256
+        ),
         vision_sha256="",
         decoding=preset.decoding,
         validation=validation,
         lora=settings.lora,
-        switches=preset.switches,
+        switches=switches,
         lessons=settings.lessons,
-        prompt_version=VERSION,
+        prompt_version=PROMPT_VERSION,
         answer_tokens=settings.answer_tokens,
     )
     save_report_model(folder, weights, config)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--seed", type=int, help="A fixed seed gives a fixed draft.")
 @click.option("--aggregator", type=click.Choice(["embedded", "vllm", "phraser"]))
+@click.option("--crude", help="Who writes the crude report: a report model's name, or an expert's.")
 def draft(
     study: Path,
     prior: Path | None,
@@ -32,6 +33,7 @@ def draft(
     out: Path | None,
     seed: int | None,
     aggregator: str | None,
+    crude: str | None,
 ) -> None:
     """Draft a report for STUDY: a DICOM file, a folder of them, or a PNG or JPEG.
 
@@ -43,6 +45,10 @@ def draft(
     from agents.settings import load_settings
 
     settings = load_settings(language=language, seed=seed)
+    if crude is not None:
+        from agents.crude_choice import with_crude_report
+
+        settings = with_crude_report(settings, crude)
     start_journal(settings.log_level)
     options = DraftOptions(
         prior=prior,
