@@ -57,6 +57,7 @@ def expert_options(settings: Settings, role: Role) -> ExpertOptions:
     return ExpertOptions(
         labels=getattr(settings.experts, f"{role.value}_labels", None),
         endpoint=EndpointOptions(**dict(settings.vision_language)),
+        report_models=settings.experts.report_models,
     )
 
 
