@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -55,6 +55,7 @@ def inside(inner: Region, outer: Region) -> bool:
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def atoms(claim: Claim) -> tuple[Claim, ...]:
     """The claim in the form that comparison uses: one side each, implied places left out.
 

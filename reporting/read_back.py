@@ -78,6 +78,7 @@ def differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Differ
     heard = [atom for claim in read for atom in atoms(_bare(claim))]
     found: list[Difference] = []
     answered: list[Claim] = []
+    met: list[Claim] = []
     for want in wanted:
         best, departures = _closest(want, heard)
         if best is None:
@@ -85,12 +86,20 @@ def differences(expected: Sequence[Claim], read: Sequence[Claim]) -> list[Differ
             kind = DifferenceType.FLIPPED if flipped else DifferenceType.DROPPED
             departures = [Difference(type=kind, finding=want.finding, expected=want.polarity)]
         else:
-            answered.append(best)
+            met.append(want)
+            if best.finding is want.finding:
+                answered.append(best)
         found += departures
     for extra in heard:
         if extra in answered or any(implies(want, extra) for want in wanted):
             continue
-        if any(_opposed(want, extra) for want in wanted):
+        opposed = [want for want in wanted if _opposed(want, extra)]
+        if opposed:
+            found += [
+                Difference(type=DifferenceType.FLIPPED, finding=w.finding, expected=w.polarity)
+                for w in opposed
+                if w in met
+            ]
             continue
         near = [want for want in wanted if bears_on(want, extra)]
         if near:

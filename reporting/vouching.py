@@ -11,14 +11,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from importlib import resources
 
 from findings.claims import Claim, Frozen
 from findings.lexicon import Cue, Match, Place, Statement, load_lexicon
 from findings.tokens import Token, tokenize
-from findings.vocabulary import Change, Finding, Language, Severity, Side
+from findings.vocabulary import (
+    Certainty,
+    Change,
+    Finding,
+    Language,
+    Polarity,
+    Severity,
+    Side,
+)
 from reporting.phrasebook import phrase_book
 from reporting.places import LATERAL, atoms
 from reporting.read_back import Difference, DifferenceType
@@ -26,10 +34,31 @@ from reporting.read_back import Difference, DifferenceType
 _SILENCING = frozenset({Cue.UNASSERTED_BEFORE, Cue.UNASSERTED_AFTER, Cue.TERMINATOR, Cue.NEUTRAL})
 """Cues behind which the labeler takes findings for not asserted, or relates two of them."""
 
-_TYPE_OF = {
+_CERTAINTIES = {
+    Cue.PROBABLE_BEFORE: Certainty.PROBABLE,
+    Cue.PROBABLE_AFTER: Certainty.PROBABLE,
+    Cue.POSSIBLE_BEFORE: Certainty.POSSIBLE,
+    Cue.POSSIBLE_AFTER: Certainty.POSSIBLE,
+    Cue.DOUBTFUL_NEGATION_BEFORE: Certainty.PROBABLE,
+    Cue.DOUBTFUL_NEGATION_AFTER: Certainty.PROBABLE,
+}
+_NEGATIONS = frozenset(
+    {
+        Cue.NEGATION_BEFORE,
+        Cue.NEGATION_AFTER,
+        Cue.DOUBTFUL_NEGATION_BEFORE,
+        Cue.DOUBTFUL_NEGATION_AFTER,
+    }
+)
+_RESOLUTIONS = frozenset({Cue.RESOLVED_BEFORE, Cue.RESOLVED_AFTER})
+
+Modifier = Side | Severity | Change | Certainty | Polarity
+_TYPE_OF: dict[type, DifferenceType] = {
     Side: DifferenceType.SIDE,
     Severity: DifferenceType.SEVERITY,
     Change: DifferenceType.CHANGE,
+    Certainty: DifferenceType.CERTAINTY,
+    Polarity: DifferenceType.FLIPPED,
 }
 
 
@@ -69,41 +98,94 @@ def unread_words(text: str, expected: Sequence[Claim], language: Language) -> tu
 
 def stray_modifiers(
     text: str, expected: Sequence[Claim], language: Language
-) -> tuple[Side | Severity | Change, ...]:
-    """Sides, severities and changes anywhere in a sentence that belong to none of its claims.
+) -> tuple[Modifier, ...]:
+    """Modifiers anywhere in a sentence that belong to none of its claims.
 
-    An independent look at what the labeler gives to one finding or another: a side that no claim
-    has may not be in the sentence at all.
+    An independent look at what the labeler gives to one finding or another: a side, severity,
+    change or certainty that no claim has may not be in the sentence at all, nor a negation where
+    nothing is denied, nor one negation after another with no finding between them.
     """
-    parts = [atom for claim in expected for atom in atoms(claim)]
-    sides: set[Side] = {part.side for part in parts if part.side is not None}
-    if sides >= set(LATERAL):
-        sides.add(Side.BILATERAL)
-    allowed: set[Side | Severity | Change] = {*sides, Side.MIDLINE}
+    allowed: set[Modifier] = {Side.MIDLINE, *(claim.certainty for claim in expected)}
     allowed |= {claim.severity for claim in expected if claim.severity is not None}
     allowed |= {claim.change for claim in expected if claim.change is not None}
-    return tuple(dict.fromkeys(said for said in _modifiers(text, language) if said not in allowed))
+    if not all(claim.present for claim in expected) and Change.RESOLVED not in allowed:
+        allowed.add(Polarity.ABSENT)
+    for provenance in phrase_book(language).provenance.values():  # "sin corrección" denies nothing
+        text = text.replace(provenance, "") if provenance else text
+    visible = _visible(text, language)
+    said = [meaning for match in visible for meaning in _modifiers(match)]
+    allowed |= _sides(expected, both_named=set(LATERAL) <= set(said))
+    if _doubly_negated(visible):
+        said.append(Polarity.PRESENT)
+    return tuple(dict.fromkeys(modifier for modifier in said if modifier not in allowed))
 
 
-def _modifiers(text: str, language: Language) -> Iterable[Side | Severity | Change]:
-    """Sides, severities and changes of the sentence; a longer phrase hides those inside it.
+def _sides(expected: Sequence[Claim], *, both_named: bool) -> set[Side]:
+    """Sides that a sentence may name: one alone only where a finding is on that side alone."""
+    found: dict[Finding, set[Side]] = {}
+    for claim in expected:
+        for atom in atoms(claim):
+            if atom.side is not None:
+                found.setdefault(atom.finding, set()).add(atom.side)
+    alone = {side for sides in found.values() if len(sides) == 1 for side in sides}
+    both = any(len(sides) > 1 for sides in found.values())
+    return alone | ({Side.BILATERAL, *(LATERAL if both_named else ())} if both else set())
 
-    A severity or change that shares a word with a finding's name or a cue is part of that; a side
-    within a finding's name is said all the same.
+
+def _visible(text: str, language: Language) -> list[Match]:
+    """The phrases of a sentence in order, but for those that a longer phrase hides.
+
+    A severity or change that shares a word with a finding's name or a cue is part of that, a cue
+    that shares one with a longer cue or name likewise; a side within a name is said all the same.
     """
     _, matches = _read(text, language)
-    phrases = [match for match in matches if isinstance(match.meaning, Statement | Cue)]
+    named = [match for match in matches if isinstance(match.meaning, Statement | Cue)]
+    kept = []
     for match in matches:
-        words, meaning = set(match.words), match.meaning
-        if any(words < set(longer.words) for longer in matches if longer not in phrases):
+        words = set(match.words)
+        is_side = isinstance(match.meaning, Place)
+        rivals = [m for m in matches if m not in named] if is_side else matches
+        if any(words < set(rival.words) for rival in rivals):
             continue
-        if isinstance(meaning, Severity | Change):
-            if not any(words & set(phrase.words) for phrase in phrases):
-                yield meaning
-        elif isinstance(meaning, Place) and meaning.side is not None:
+        sharing = [rival for rival in named if words & set(rival.words)]
+        if isinstance(match.meaning, Severity | Change) and sharing:
+            continue
+        if isinstance(match.meaning, Cue) and any(len(m.words) > len(words) for m in sharing):
+            continue
+        kept.append(match)
+    return sorted(kept, key=lambda match: (match.start, match.end))
+
+
+def _modifiers(match: Match) -> Iterator[Modifier]:
+    meaning = match.meaning
+    if isinstance(meaning, Severity | Change):
+        yield meaning
+    elif isinstance(meaning, Place):
+        if meaning.side is not None:
             yield meaning.side
+    elif isinstance(meaning, Cue):
+        if meaning in _CERTAINTIES:
+            yield _CERTAINTIES[meaning]
+        if meaning in _NEGATIONS:
+            yield Polarity.ABSENT
+        if meaning in _RESOLUTIONS:
+            yield Change.RESOLVED
 
 
+def _doubly_negated(matches: Sequence[Match]) -> bool:
+    """Whether one negation follows another with no finding between them."""
+    end = None
+    for match in matches:
+        if isinstance(match.meaning, Statement):
+            end = None
+        elif match.meaning in _NEGATIONS:
+            if end is not None and match.start >= end:
+                return True
+            end = match.end
+    return False
+
+
+@lru_cache(maxsize=256)
 def _read(text: str, language: Language) -> tuple[list[Token], list[Match]]:
     lexicon = load_lexicon(language)
     tokens = [token for token in tokenize(text) if token.text not in lexicon.fillers]

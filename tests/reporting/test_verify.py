@@ -48,6 +48,7 @@ def kinds(text: str, *claims: Claim, has_prior: bool = True, language: str = "en
         ("Small left pleural effusion and cardiomegaly.", (EFFUSION,), {D.ADDED}),
         ("The film is well exposed.", (EFFUSION,), {D.DROPPED}),
         ("No left pleural effusion.", (EFFUSION,), {D.FLIPPED}),
+        ("Small left pleural effusion and no pleural effusion.", (EFFUSION,), {D.FLIPPED}),
         ("There is a pneumothorax.", (NO_PNEUMOTHORAX,), {D.FLIPPED}),
         ("Small right pleural effusion.", (EFFUSION,), {D.SIDE}),
         ("Small bilateral pleural effusions.", (EFFUSION,), {D.SIDE}),
@@ -108,12 +109,13 @@ def test_kind_of_a_finding_says_the_finding_and_its_denial_denies_the_kind() -> 
     consolidation = Claim(finding=Finding.CONSOLIDATION, region=Region.RIGHT_LOWER_ZONE)
     said = "Consolidation in the right lower zone."
     assert kinds(said, consolidation, opacity) == set()
-    assert kinds(said, opacity) == set()
+    assert kinds(said, opacity) == {D.ADDED}  # a kind of it is more than was to be said
     assert D.DROPPED in kinds("Opacity in the right lower zone.", consolidation)
     denied = {"polarity": Polarity.ABSENT, "side": None, "region": None}
     both = [opacity.model_copy(update=denied), consolidation.model_copy(update=denied)]
     assert kinds("The lungs are clear.", *both) == set()
     assert D.DROPPED in kinds("No consolidation.", *both)
+    assert kinds("The lungs are clear.", both[1]) == {D.ADDED}
 
 
 def test_left_and_right_is_bilateral() -> None:
