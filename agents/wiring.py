@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from agents.aggregator.backends import choose_backends
+from agents.aggregator.backends import choose_backends, served_backend
+from agents.aggregator.contract import SecondReader
 from agents.reporter import LedgerReporter
 from agents.services import Services
 from agents.settings import Settings
@@ -37,7 +38,18 @@ def wire(settings: Settings, request: DraftRequest) -> Services:
         neighbours=_neighbours(settings.index_dir, settings.cache_dir),
         backends=backends,
         backend_warnings=(*warnings, *notices(experts)),
+        second_reader=second_reader(settings),
     )
+
+
+def second_reader(settings: Settings) -> SecondReader | None:
+    """The served model as a reader of what was written, where the settings ask for one."""
+    if not settings.llm.second_reader:
+        return None
+    from agents.aggregator.prompt import load_reading_prompt
+    from agents.aggregator.second_reader import ModelReader
+
+    return ModelReader(served_backend(settings), load_reading_prompt())
 
 
 def chosen_experts(settings: Settings) -> dict[Role, Expert]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EMBEDDED_PROMPT: Final = "reword_embedded.toml"
 SERVED_PROMPT: Final = "reword_served.toml"
 REPORT_PROMPT: Final = "write_report.toml"
+READING_PROMPT: Final = "read_claims.toml"
 
 Prompt = TypeVar("Prompt", bound=Frozen)
 
@@ -115,6 +116,22 @@ class ReportPrompt(Frozen):
         return _response_format("report", report_schema(task))
 
 
+class ReadingPrompt(Frozen):
+    """The prompt file of the second reader."""
+
+    version: str
+    languages: tuple[Language, ...]
+    system: str
+    max_tokens: int = Field(ge=1)
+
+    def messages(self, sentence: str, language: Language) -> list[BaseMessage]:
+        """The conversation that asks for the claims of one sentence."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        data = {"language": language.value, "sentence": sentence}
+        return [SystemMessage(self.system), HumanMessage(json.dumps(data, ensure_ascii=False))]
+
+
 def _response_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "json_schema",
@@ -138,6 +155,12 @@ def load_prompt(name: str) -> RewordingPrompt:
 def load_report_prompt() -> ReportPrompt:
     """The prompt of the whole-report form. Raises `SettingsError` where it is damaged."""
     return _load(REPORT_PROMPT, ReportPrompt)
+
+
+@cache
+def load_reading_prompt() -> ReadingPrompt:
+    """The prompt of the second reader. Raises `SettingsError` where it is damaged."""
+    return _load(READING_PROMPT, ReadingPrompt)
 
 
 def _load(name: str, kind: type[Prompt]) -> Prompt:
