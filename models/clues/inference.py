@@ -138,6 +138,16 @@ class ClueRetriever:
             )
         return ClueOutput(vector, probability, tuple(clues), time.perf_counter() - started)
 
+    @property
+    def scale(self) -> float:
+        """One over the temperature of the clue weights."""
+        return float(self._network.scale)
+
+    def prompt_cosines(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines ``(images, prompts)`` of `vectors` with every clue prompt, in their order."""
+        found: NDArray[np.float32] = vectors @ self._network.prompts.numpy().T
+        return found
+
     def vectors(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Places of radiographs in the common space: unit vectors ``(images, width)``.
 

@@ -25,8 +25,6 @@ from models.reports.network import PartlyTrained
 from models.reports.prefix import PrefixedLanguageModel
 from models.trrg.interaction import CrossModalClueInteraction, consistency_loss
 
-INSTRUCTION: Final = "Report the findings of this chest radiograph:"
-
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
