@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from agents.checkpoints import forget_history, open_checkpoints, prune
-from agents.conversation.answer import Answer
+from agents.conversation.answer import Answer, Edit
 from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
 from agents.services import Services
 from agents.settings import Settings
 from findings.errors import UserInputError
 from findings.vocabulary import Language
+from imaging.study import Study
 from reporting.draft import Draft, Writer
 from reporting.files import DRAFT_FILE, read_draft
 
@@ -98,6 +99,24 @@ def served_agent(settings: Settings) -> ToolAgent | None:
     name = served_name(llm, record)
     each = llm.model_copy(update={"timeout_seconds": llm.timeout_seconds / ROUNDS})
     return ToolAgent(served_chat(each, name), name)
+
+
+def accept_edit(path: Path, edit: Edit) -> Draft:
+    """Make a proposed edit of the draft at `path`: kept, read back and audited as a person's act.
+
+    Raises `UserInputError` where the draft is signed or holds no such sentence.
+    """
+    from agents.conversation.proposals import has_prior, person_act
+    from agents.editing import act_on
+
+    kept = kept_draft(path)
+    if kept is None:
+        raise UserInputError("Only a draft can be changed. Give a draft's folder, not a study.")
+    return act_on(kept.parent, person_act(edit), has_prior(read_draft(kept)), _no_study)
+
+
+def _no_study() -> Study:
+    raise UserInputError("The study is not at hand, so the report cannot be translated here.")
 
 
 def kept_draft(path: Path) -> Path | None:

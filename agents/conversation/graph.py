@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from agents.conversation import report_answers, study_answers
+from agents.conversation import proposals, report_answers, study_answers
 from agents.conversation.answer import Answer
 from agents.conversation.ledger_answers import about
 from agents.conversation.phrases import phrases
@@ -78,7 +78,7 @@ ACTS: Final[Mapping[Intent, Act]] = {
     Intent.SIMILAR: study_answers.similar,
     Intent.EXPLAIN: report_answers.explain,
     Intent.REWRITE: report_answers.rewrite,
-    Intent.CHANGE: report_answers.change,
+    Intent.CHANGE: proposals.change,
     Intent.DIFFERENTIAL: report_answers.general_knowledge,
     Intent.NEXT_STEPS: report_answers.general_knowledge,
     Intent.SUMMARY: report_answers.summarise,

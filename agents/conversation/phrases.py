@@ -41,13 +41,13 @@ class Phrases(Frozen):
     def without_idioms(self, text: str) -> str:
         """A question without the words that the labeler could wrongly take for a finding."""
         for pattern in self.idioms["patterns"]:
-            text = re.sub(rf"(?i){pattern}", " ", text)
+            text = _compiled(f"(?i){pattern}").sub(" ", text)
         return text
 
     def reread(self, text: str) -> str:
         """A folded question in the words of a report, so that the labeler finds its topic."""
         for pattern, wording in self.rereads.items():
-            text = re.sub(pattern, wording, text)
+            text = _compiled(pattern).sub(wording, text)
         return text
 
 
@@ -66,4 +66,15 @@ def folded(text: str) -> str:
 
 def matches(patterns: tuple[str, ...], text: str) -> bool:
     """Whether any pattern is found in a folded text."""
-    return any(re.search(pattern, text) for pattern in patterns)
+    return bool(patterns) and _either(patterns).search(text) is not None
+
+
+@cache
+def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """The patterns as one, compiled once: they are more than the regular-expression cache holds."""
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 
-from agents.conversation.answer import Answer, Edit, EditKind
+from agents.conversation.answer import Answer
 from agents.conversation.ledger_answers import STATED, answer_from, name
 from agents.conversation.phrases import folded, phrases
 from agents.conversation.router import Intent, Question
 from findings.catalogue import describe, is_a
-from findings.labeler import label_report
 from findings.vocabulary import Finding, Language
 from reporting.draft import Draft, SectionName, Sentence
 from reporting.ledger import Ledger, LedgerEntry
 from reporting.planning import plan_findings, plan_impression
-from reporting.suggestions import with_side
 from reporting.wording import Wording
 
-_ADDED = re.compile(
-    r"(?i)^(please |por favor )?(add|append|insert|añad\w*|agreg\w*|incluy\w*|escrib\w*)"
-    r"( that| que)?( there is| hay)?\s*:?\s*"
-)
 _IMPRESSION = ("impres", "conclus")
 _PATIENT = ("patient", "plain", "simple", "lay ", "easy", "paciente", "sencill", "clar")
 _OTHER = {
@@ -32,7 +26,7 @@ _OTHER = {
 def explain(draft: Draft, question: Question) -> Answer:
     """A sentence, what it rests on and why; the whole impression where no one sentence is meant."""
     said = phrases(question.language)
-    meant = _meant(draft, question)
+    meant = meant_sentences(draft, question)
     if not meant:
         return _no_such_sentence(draft, question)
     lines = []
@@ -83,48 +77,6 @@ def _for_the_patient(draft: Draft, question: Question) -> Answer:
     return answer_from(question, stated, said.say("patient", lines=text))
 
 
-def change(draft: Draft, question: Question) -> Answer:
-    """A proposed edit. The conversation never makes it: a person accepts or does not."""
-    said = phrases(question.language)
-    added = _ADDED.match(question.text)
-    if added:
-        text = question.text[added.end() :].strip().rstrip(".")
-        if not text:
-            return Answer(text=said.say("nothing_to_change"), intent=question.intent)
-        text = text[0].upper() + text[1:] + "."
-        edit = Edit(
-            kind=EditKind.ADD,
-            text=text,
-            claims=tuple(claim.without_span() for claim in label_report(text, question.language)),
-        )
-        return Answer(text=said.say("addition", text=text), intent=question.intent, edit=edit)
-    meant = _meant(draft, question)
-    if not meant:
-        return Answer(text=said.say("nothing_to_change"), intent=question.intent)
-    sentence = meant[0]
-    turned = None
-    if question.side is not None:
-        turned = next(
-            (
-                with_side(sentence.text, claim.side, question.side)
-                for claim in sentence.claims
-                if claim.side is not None
-            ),
-            None,
-        )
-    key, kind = ("removal", EditKind.REMOVE)
-    if turned is not None:
-        key, kind = "replacement", EditKind.REPLACE
-    text = turned or sentence.text
-    edit = Edit(kind=kind, sentence=sentence.id, text=text)
-    return Answer(
-        text=said.say(key, id=sentence.id, text=text),
-        intent=question.intent,
-        evidence=sentence.evidence,
-        edit=edit,
-    )
-
-
 def summarise(draft: Draft, question: Question) -> Answer:
     """The impression, in the question's language."""
     said = phrases(question.language)
@@ -165,7 +117,7 @@ def general_knowledge(draft: Draft, question: Question) -> Answer:
     return Answer(text=said.say(key, lines=" ".join(lines)), intent=question.intent)
 
 
-def _meant(draft: Draft, question: Question) -> tuple[Sentence, ...]:
+def meant_sentences(draft: Draft, question: Question) -> tuple[Sentence, ...]:
     """The sentences that the question means: by number, by section, or by finding."""
     impression = draft.section(SectionName.IMPRESSION).sentences
     in_impression = any(word in folded(question.text) for word in _IMPRESSION)
@@ -176,7 +128,10 @@ def _meant(draft: Draft, question: Question) -> tuple[Sentence, ...]:
             return tuple(s for s in draft.sentences() if s.id == wanted)
         among = impression if in_impression else body
         place = question.sentence - 1 if question.sentence > 0 else -1
-        return (among[place],) if -1 <= place < len(among) and among else ()
+        if among and -1 <= place < len(among):
+            return (among[place],)
+        wanted = f"S{question.sentence}"  # a number beyond the section's is the sentence's own
+        return tuple(s for s in draft.sentences() if s.id == wanted)
     if in_impression:
         return impression
     if question.finding is not None:
