@@ -10,6 +10,7 @@ from pathlib import Path
 from agents.asking import kept_draft
 from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
+from agents.review_table import readable
 from agents.services import Services
 from agents.settings import Settings
 from findings.catalogue import describe, is_a
@@ -66,7 +67,8 @@ def review_study(
     """
     report = read_report(request.report, request.language)
     draft = _draft(request, report.language, settings, on_event, services)
-    review = review_report(report, draft.ledger, has_prior=request.prior is not None)
+    found = review_report(report, draft.ledger, has_prior=request.prior is not None)
+    review = readable(found, report)
     return ReviewOutcome(review, draft, report, questions(report, draft.neighbours))
 
 

@@ -38,7 +38,7 @@ class Planted(StrEnum):
     IMPRESSION = "impression contradicts findings"
 
 
-_SHOWS_AS: dict[Planted, frozenset[ItemType]] = {
+SHOWS_AS: dict[Planted, frozenset[ItemType]] = {
     Planted.SIDE: frozenset({ItemType.WRONG_SIDE, ItemType.CONTRADICTION}),
     Planted.DROPPED: frozenset({ItemType.MISSED}),
     Planted.ADDED: frozenset({ItemType.UNSUPPORTED}),
@@ -164,7 +164,7 @@ def _notices(review: Review, planting: Planting) -> bool:
     from findings.catalogue import is_a
 
     return any(
-        item.type in _SHOWS_AS[planting.kind]
+        item.type in SHOWS_AS[planting.kind]
         and item.finding is not None
         and (is_a(item.finding, planting.finding) or is_a(planting.finding, item.finding))
         for item in review.items

@@ -13,6 +13,7 @@ from ui.cli.progress import NodeProgress
 
 if TYPE_CHECKING:
     from agents.reviewing import ReviewOutcome
+    from reporting.review_items import ReviewItem
 
 
 @click.command()
@@ -71,7 +72,7 @@ def _table(outcome: ReviewOutcome) -> str:
         what = " ".join(
             word.replace("_", " ") for word in (item.side, item.finding) if word is not None
         )
-        head = f"{item.type.replace('_', ' ').upper():<14} {item.severity:<9} {what}".rstrip()
+        head = f"{_headed(item):<14} {item.severity:<9} {what}".rstrip()
         lines.append(head)
         if item.sentence:
             lines.append(f"    report:   {item.sentence}")
@@ -86,3 +87,9 @@ def _table(outcome: ReviewOutcome) -> str:
         lines.append("The report states nothing that can be checked, and the experts see nothing.")
     lines.append("Research use only. Every line is a machine's reading: look at the image.")
     return "\n".join(lines)
+
+
+def _headed(item: ReviewItem) -> str:
+    """What a line is about; a finding that no expert can judge is no accusation."""
+    unjudged = item.type == "unsupported" and item.severity == "low"
+    return "NOT JUDGED" if unjudged else item.type.replace("_", " ").upper()
