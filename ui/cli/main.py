@@ -18,6 +18,7 @@ from ui.cli.data import data
 from ui.cli.doctor import doctor
 from ui.cli.draft import draft
 from ui.cli.evaluate import evaluate
+from ui.cli.export import export
 from ui.cli.gate import gate
 from ui.cli.index import index
 from ui.cli.label import label
@@ -51,6 +52,7 @@ for command in (
     draft,
     ask,
     review,
+    export,
     ui,
     serve,
     mcp,

@@ -1,0 +1,1 @@
+"""Prompts of the evaluations that ask a language model, as versioned data."""

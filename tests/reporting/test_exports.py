@@ -1,0 +1,221 @@
+"""Exports of a draft, each opened by a reader or validator that did not write it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from findings.errors import UserInputError
+from findings.labeler import label_report
+from findings.vocabulary import Finding, Language
+from imaging.loading import load_study
+from imaging.study import StudyImage
+from reporting.draft import Draft, DraftStatus, Section, Signature
+from reporting.exports import FORMATS, Format, export
+from reporting.files import read_draft
+from reporting.ledger import Decision
+from reporting.report_files import read_report_file
+
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
+SOURCE = SAMPLES / "effusion.dcm"
+HOSTILE = "<b>x</b> <script>alert(1)</script> &amp; ]]> {{7*7}} \u202e\x00 No pneumothorax."
+
+
+@pytest.fixture(scope="module")
+def image() -> StudyImage:
+    return load_study(SOURCE).frontal
+
+
+@pytest.fixture(scope="module")
+def draft() -> Draft:
+    return read_draft(SAMPLES / "drafts" / "effusion" / "draft.json")
+
+
+@pytest.fixture(scope="module")
+def signed(draft: Draft) -> Draft:
+    signature = Signature(signer="Dr. Ana Müller", time="2026-01-02T03:04:05+00:00")
+    return draft.model_copy(update={"status": DraftStatus.SIGNED, "signature": signature})
+
+
+@pytest.fixture(scope="module")
+def hostile(draft: Draft) -> Draft:
+    def spoilt(section: Section) -> Section:
+        sentences = [s.model_copy(update={"text": HOSTILE}) for s in section.sentences]
+        return section.model_copy(update={"sentences": tuple(sentences)})
+
+    return draft.model_copy(update={"sections": tuple(map(spoilt, draft.sections))})
+
+
+def positives(text: str) -> set[Finding]:
+    return {claim.finding for claim in label_report(text, Language.ENGLISH) if claim.present}
+
+
+def stated(draft: Draft) -> set[Finding]:
+    return {c.finding for s in draft.sentences() for c in s.claims if c.present}
+
+
+@pytest.mark.parametrize("form", [Format.TEXT, Format.DOCX, Format.FHIR, Format.SR])
+def test_what_is_exported_reads_back_as_the_same_findings(
+    draft: Draft, tmp_path: Path, form: Format
+) -> None:
+    path = tmp_path / f"report{FORMATS[form].suffix}"
+    path.write_bytes(export(draft, form, source=SOURCE))
+    text = read_report_file(path)
+    assert "AI-generated" in text and all(model.version in text for model in draft.models)
+    body = text[text.upper().index("FINDINGS") :].split("Measurements")[0].split("Research use")[0]
+    assert positives(body) == stated(draft) != set()
+
+
+def test_a_word_document_opens_in_another_reader(draft: Draft, image: StudyImage) -> None:
+    import docx
+
+    content = export(draft, Format.DOCX, image=image)
+    document = docx.Document(io.BytesIO(content))
+    text = "\n".join(p.text for p in document.paragraphs)
+    assert all(s.text in text for s in draft.sentences())
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    assert all(model.version in cells for model in draft.models)
+    assert len(document.inline_shapes) == 1
+    assert export(draft, Format.DOCX) == export(draft, Format.DOCX)
+
+
+def test_a_pdf_holds_the_text_and_its_font(draft: Draft, image: StudyImage) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    content = export(draft, Format.PDF, image=image)
+    reader = pypdf.PdfReader(io.BytesIO(content))
+    text = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+    assert all(" ".join(s.text.split()) in text for s in draft.sentences())
+    assert "AI-generated draft, not verified" in text
+    assert all(model.name in text for model in draft.models)
+    fonts: Any = reader.pages[0]["/Resources"]["/Font"]
+    assert any("DejaVu" in str(font.get_object()["/BaseFont"]) for font in fonts.values())
+    assert reader.trailer["/Root"]["/Lang"] == "en"
+
+
+@pytest.mark.parametrize("form", [Format.PDF, Format.DOCX])
+def test_texts_are_never_read_as_markup(hostile: Draft, form: Format) -> None:
+    content = export(hostile, form)
+    if form is Format.PDF:
+        pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+        pages = pypdf.PdfReader(io.BytesIO(content)).pages
+        text = "".join(page.extract_text() for page in pages)
+    else:
+        import docx
+
+        text = "".join(p.text for p in docx.Document(io.BytesIO(content)).paragraphs)
+    assert "<script>alert(1)</script>" in text and "<b>x</b>" in text and "&amp;" in text
+
+
+@pytest.mark.parametrize("status", ["preliminary", "final"])
+def test_fhir_is_valid_and_names_no_patient(draft: Draft, signed: Draft, status: str) -> None:
+    fhir = pytest.importorskip(
+        "fhir.resources.R4B.diagnosticreport", reason="fhir.resources is not installed"
+    )
+    content = json.loads(export(signed if status == "final" else draft, Format.FHIR))
+    read = fhir.DiagnosticReport.model_validate(content)
+    assert read.status == status and read.subject is None
+    ids = {item["id"] for item in content["contained"]}
+    assert len(ids) == len(content["contained"])
+    assert {r["reference"].removeprefix("#") for r in content["result"]} <= ids
+    text = base64.b64decode(content["presentedForm"][0]["data"]).decode()
+    assert all(s.text in text for s in draft.sentences())
+    assert ("Dr. Ana Müller" in text) is (status == "final")
+
+
+def test_a_structured_report_refers_to_its_image_and_is_verified_only_when_signed(
+    draft: Draft, signed: Draft, image: StudyImage, tmp_path: Path
+) -> None:
+    import pydicom
+
+    film = pydicom.dcmread(SOURCE, stop_before_pixels=True)
+    for one in (draft, signed):
+        content = export(one, Format.SR, image=image, source=SOURCE)
+        report = pydicom.dcmread(io.BytesIO(content))
+        assert report.StudyInstanceUID == film.StudyInstanceUID
+        assert report.PatientID == film.PatientID
+        evidence = report.CurrentRequestedProcedureEvidenceSequence[0]
+        referred = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+        assert referred.ReferencedSOPInstanceUID == film.SOPInstanceUID
+        final = one is signed
+        assert report.VerificationFlag == ("VERIFIED" if final else "UNVERIFIED")
+        assert report.PreliminaryFlag == ("FINAL" if final else "PRELIMINARY")
+        assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+        names = json.dumps(report.to_json_dict())
+        assert all(m.version in names for m in one.models)
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("name", ["effusion", "cardiomegaly", "normal"])
+def test_a_structured_report_passes_a_dicom_validator(
+    name: str, tmp_path: Path, signed: Draft
+) -> None:
+    source = SAMPLES / f"{name}.dcm"
+    own = read_draft(SAMPLES / "drafts" / name / "draft.json")
+    signature = {"status": DraftStatus.SIGNED, "signature": signed.signature}
+    for number, one in enumerate((own, own.model_copy(update=signature))):
+        path = tmp_path / f"{number}.dcm"
+        shown = load_study(source).frontal
+        path.write_bytes(export(one, Format.SR, image=shown, source=source))
+        told = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+        faults = [line for line in told.stderr.splitlines() if line.startswith("Error")]
+        assert told.returncode == 0 and not faults, faults
+
+
+def test_boxes_of_a_structured_report_lie_where_the_expert_drew_them(image: StudyImage) -> None:
+    import pydicom
+
+    own = read_draft(SAMPLES / "drafts" / "cardiomegaly" / "draft.json")
+    boxed = {item.id for item in own.evidence if item.kind == "detection"}
+    ledger = [
+        entry.model_copy(update={"decision": Decision.UNCERTAIN})
+        if boxed & set(entry.evidence)
+        else entry
+        for entry in own.ledger
+    ]
+    draft = own.model_copy(update={"ledger": tuple(ledger)})
+    content = export(draft, Format.SR, image=image, source=SOURCE)
+    report = pydicom.dcmread(io.BytesIO(content))
+    found: list[tuple[float, ...]] = []
+
+    def look(_: Any, element: Any) -> None:
+        if element.keyword == "GraphicData":
+            points = [float(value) for value in element.value]
+            found.append((min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])))
+
+    report.walk(look)
+    boxes = [item.box for item in draft.evidence if item.kind == "detection"]
+    assert found
+    for box in found:
+        assert any(all(abs(a - b) < 0.01 for a, b in zip(box, own, strict=True)) for own in boxes)
+
+
+@pytest.mark.parametrize("source", [None, SAMPLES / "effusion.png", SAMPLES / "README.md"])
+def test_a_structured_report_needs_a_dicom_study(draft: Draft, source: Path | None) -> None:
+    with pytest.raises(UserInputError, match="DICOM"):
+        export(draft, Format.SR, source=source)
+
+
+def test_the_film_with_marks_needs_the_film(draft: Draft, image: StudyImage) -> None:
+    assert export(draft, Format.OVERLAY, image=image).startswith(b"\x89PNG")
+    with pytest.raises(UserInputError, match="film"):
+        export(draft, Format.OVERLAY)
+
+
+def test_the_command_writes_beside_the_draft(draft: Draft, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from ui.cli.export import export as command
+
+    folder = Path(shutil.copytree(SAMPLES / "drafts" / "effusion", tmp_path / "draft"))
+    done = CliRunner().invoke(command, [str(folder), "--format", "fhir"])
+    assert done.exit_code == 0, done.output
+    assert json.loads((folder / "report.fhir.json").read_text())["status"] == "preliminary"
+    wanting = CliRunner().invoke(command, [str(folder), "--format", "sr"])
+    assert isinstance(wanting.exception, UserInputError)
