@@ -93,6 +93,18 @@ class Board:
             else:
                 yield None
 
+    def since(
+        self, study_id: str, seen: int, patience: float
+    ) -> tuple[tuple[ProgressEvent, ...], Note | None]:
+        """The run's events after the first `seen`, and how far it is; waits a while for news."""
+        with self._changed:
+            own = self._notes.get(study_id)
+            at_work = own is not None and not own.state.over
+            if at_work and len(self._events.get(study_id, [])) <= seen:
+                self._changed.wait(patience)
+            events = self._events.get(study_id, [])
+            return tuple(events[max(0, seen) :]), self._notes.get(study_id)
+
     def forget(self, study_id: str) -> None:
         """Take the study off the board."""
         with self._changed:
