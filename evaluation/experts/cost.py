@@ -198,7 +198,7 @@ def run_in_turn(experts: Mapping[Role, Expert], films: Sequence[Film]) -> CostRe
     """Every expert on every film in this process, one after the other, after a warm-up."""
     import torch
 
-    base = _resident_gigabytes()
+    base = peak_gigabytes()
     order = with_needs(experts, experts)
     rows: list[dict[Role, tuple[float, float]]] = []
     for number, film in enumerate([*[films[0]] * WARM_UP, *films] if films else []):
@@ -226,7 +226,7 @@ def run_in_turn(experts: Mapping[Role, Expert], films: Sequence[Film]) -> CostRe
         median_seconds=float(np.median(whole)),
         slowest_twentieth=float(np.percentile(whole, 95)),
         bare_seconds=float(np.median(inside)),
-        peak_gigabytes=_resident_gigabytes(),
+        peak_gigabytes=peak_gigabytes(),
         base_gigabytes=base,
         experts=tuple(
             ExpertCost(
@@ -252,7 +252,7 @@ def _some_films(data: Path, split: Which, most: int) -> list[Film]:
     return [films[int(index)] for index in np.linspace(0, len(films) - 1, most)]
 
 
-def _resident_gigabytes() -> float:
+def peak_gigabytes() -> float:
     """Peak resident memory of this process so far."""
     import resource
 

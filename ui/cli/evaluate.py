@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ui.cli.progress import Advance, transfer_progress
+from ui.cli.evaluate_reports import papers, reports
+from ui.cli.stages import stages
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from evaluation.experts.readings import Progress
 
 _DATA = click.option("--data", type=click.Path(path_type=Path), required=True)
 _JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
@@ -26,7 +23,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.group()
 def evaluate() -> None:
-    """Measure the experts, the input gate and the report labeler."""
+    """Measure the experts, the report models, the input gate and the report labeler."""
 
 
 @evaluate.command()
@@ -54,7 +51,7 @@ def experts(
     from evaluation.experts import Lineup, evaluate_experts
 
     cache = load_settings().cache_dir
-    with _stages() as progress:
+    with stages() as progress:
         report = evaluate_experts(
             data, split, Lineup.chosen(), progress, cache=cache, votes=votes, cost=cost
         )
@@ -82,7 +79,7 @@ def overlays(data: Path, split: Literal["val", "all"], out: Path, most: int) -> 
     from evaluation.overlays import check_untracked, write_overlays
 
     check_untracked(out)
-    with _stages() as progress:
+    with stages() as progress:
         readings = Readings(Lineup.chosen().build(), progress)
         written = write_overlays(data, out, readings, split, most)
     click.echo(f"{len(written)} montages in {out}")
@@ -109,7 +106,7 @@ def fusion(
     from evaluation.experts.fusion_report import evaluate_fusion, training_shares, write_fusion
     from evaluation.experts.votes import kept_votes
 
-    with _stages() as progress:
+    with stages() as progress:
         readings = Readings(Lineup.chosen().build(), progress)
         heard = kept_votes(votes, data, split, readings)
     report = evaluate_fusion(heard, default_fusion(), training_shares(data))
@@ -155,18 +152,5 @@ def _write(report: BaseModel, json_file: Path | None) -> None:
         json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-@contextmanager
-def _stages() -> Iterator[Progress]:
-    """Progress by named stages: a bar each on a terminal, lines in a pipe."""
-    with ExitStack() as stack:
-        shown: dict[str, tuple[ExitStack, Advance]] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in shown:
-                for own, _ in shown.values():
-                    own.close()
-                own = stack.enter_context(ExitStack())
-                shown[stage] = own, own.enter_context(transfer_progress(stage))
-            shown[stage][1](done, total)
-
-        yield advance
+evaluate.add_command(reports)
+evaluate.add_command(papers)
