@@ -39,6 +39,7 @@ class DataCard(Frozen):
     prompts: dict[str, str] = Field(description="SHA-256 of each prompt file used, by its name")
     confusion: str = Field(description="version of the experts' measured confusion")
     counts: dict[str, int] = Field(description="pairs by form, language, part and origin")
+    preferences: dict[str, int] = Field(description="preferences by part and fault")
     patients: dict[str, int] = Field(description="patients by part")
     rejected: dict[str, int] = Field(description="reports that gave no pair, by reason")
     sha256: str = Field(description=f"of {PAIRS_FILE}")
@@ -65,6 +66,12 @@ class DataCard(Frozen):
         ]
         lines += ["", "| form, language, part, origin | pairs |", "|---|---|"]
         lines += [f"| {name.replace('/', ', ')} | {n} |" for name, n in self.counts.items()]
+        if self.preferences:
+            lines += ["", "| preferences: part, what is wrong with the rejected | number |"]
+            lines += ["|---|---|"]
+            lines += [
+                f"| {name.replace('/', ', ')} | {n} |" for name, n in self.preferences.items()
+            ]
         if self.rejected:
             lines += ["", "| reports without a pair, why | number |", "|---|---|"]
             lines += [f"| {why} | {n} |" for why, n in self.rejected.items()]

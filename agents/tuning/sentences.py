@@ -22,7 +22,7 @@ MOST_VARIATIONS: Final = 8
 MOST_USES: Final = 3
 """Of one real sentence that several reports have: each time for another of the phraser's."""
 _PHRASER_SEEDS: Final = 100
-_ROLES: Final = {"system": "system", "human": "user", "ai": "assistant"}
+ROLES: Final = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 class Used:
@@ -50,7 +50,7 @@ class Used:
 
 def sentence_pairs(
     reports: Sequence[CorpusReport], part: Part, prompt: RewordingPrompt, seed: int, used: Used
-) -> Iterator[Pair]:
+) -> Iterator[tuple[Pair, Statement]]:
     """The pairs of one part: every real sentence, and its variations where it is met first.
 
     Make the training part first: a sentence that it has is no test of what was learnt.
@@ -72,7 +72,7 @@ def sentence_pairs(
                 if used.add(made, part):
                     number += 1
                     key = f"{report.report_id}-{number}"
-                    yield _pair(key, report, part, origin, made, prompt)
+                    yield _pair(key, report, part, origin, made, prompt), made
 
 
 def _pair(
@@ -98,7 +98,7 @@ def _pair(
 def turns(made: Statement, prompt: RewordingPrompt) -> tuple[Turn, ...]:
     """The conversation that a draft would open for this statement's sentence."""
     return tuple(
-        Turn.model_validate({"role": _ROLES[message.type], "content": message.text})
+        Turn.model_validate({"role": ROLES[message.type], "content": message.text})
         for message in prompt.messages(made.task())
     )
 
