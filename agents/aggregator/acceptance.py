@@ -1,7 +1,7 @@
 """How often the embedded model's rewordings stand: `python -m agents.aggregator.acceptance`.
 
 Single positive entries over findings, places, certainties and seeds are phrased, reworded and read
-back as in a draft, once and, where that fails, once more with the difference named.
+back as in a draft, and where that fails, again with the difference named, as often as in a draft.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Acceptance(Frozen):
 
     sentences: int
     accepted_first: int
-    accepted_second: int
+    accepted_later: int
+    """After one repair or more."""
     unchanged: int
     """Accepted, but word for word the phraser's."""
     seconds_p50: float
@@ -87,7 +88,9 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[Ledger, ReportContext]]:
         yield Ledger(entries=(entry,)), ReportContext(seed=chance.randrange(100))
 
 
-def measure(backend: RewordingBackend, count: int, seed: int = 0) -> Acceptance:
+def measure(
+    backend: RewordingBackend, count: int, seed: int = 0, max_repairs: int = 2
+) -> Acceptance:
     """Reword `count` sentences. Raises `BackendError` where the model fails."""
     reporter, request = LedgerReporter(), DraftRequest(path="")
     tries: list[int] = []
@@ -97,7 +100,7 @@ def measure(backend: RewordingBackend, count: int, seed: int = 0) -> Acceptance:
         chosen = [(s, t) for s in sections for t in s.sentences if worth_rewording(s, t)]
         for _, sentence in chosen:
             attempt = Attempt(sentence=sentence.id)
-            while attempt.tries < 2 and not attempt.settled:
+            while attempt.tries <= max_repairs and not attempt.settled:
                 started = perf_counter()
                 text = backend.reword(reword_task(sentence, attempt, (), request), _PATIENCE)
                 times.append(perf_counter() - started)
@@ -114,7 +117,7 @@ def measure(backend: RewordingBackend, count: int, seed: int = 0) -> Acceptance:
     return Acceptance(
         sentences=len(tries),
         accepted_first=tries.count(1),
-        accepted_second=tries.count(2),
+        accepted_later=sum(number > 1 for number in tries),
         unchanged=unchanged,
         seconds_p50=round(median(times), 3),
         seconds_max=round(max(times), 3),
@@ -142,7 +145,9 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=56)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    result = measure(embedded_backend(load_settings()), given.sentences, given.seed)
+    settings = load_settings()
+    repairs = settings.llm.max_repairs
+    result = measure(embedded_backend(settings), given.sentences, given.seed, repairs)
     print(result.model_dump_json())
 
 
