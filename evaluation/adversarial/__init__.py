@@ -2,7 +2,7 @@
 
 from evaluation.adversarial.cases import Case, CaseKind, cases
 from evaluation.adversarial.judge import Judgement, judge
-from evaluation.adversarial.run import Attack, AttackReport, Target, drafted
+from evaluation.adversarial.run import Attack, AttackReport, Target, attack_all, drafted
 from evaluation.adversarial.writers import WRITERS, Liar, liar
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Judgement",
     "Liar",
     "Target",
+    "attack_all",
     "cases",
     "drafted",
     "judge",

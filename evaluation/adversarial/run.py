@@ -1,13 +1,13 @@
 """Running cases against writers through the real nodes: reconcile, write, verify and repair.
 
-`python -m evaluation.adversarial` prints the figures of docs/verification.md.
+`readingroom evaluate adversarial` prints the figures of docs/verification.md.
 """
 
 from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from agents.services import Services
 from agents.session import Session, digest
 from agents.settings import LlmSettings, Settings
 from agents.state import DraftRequest, DraftState, EvidenceSet, LoadedStudy
-from evaluation.adversarial.cases import Case, CaseKind
+from evaluation.adversarial.cases import Case, CaseKind, cases
 from evaluation.adversarial.judge import Judgement, judge
-from evaluation.adversarial.writers import Liar
+from evaluation.adversarial.writers import WRITERS, Liar, liar
 from findings.claims import Frozen
 from findings.evidence import Evidence
 from imaging.loading import load_study
@@ -116,6 +116,25 @@ class Target:
             judgement=judge(draft, self.planned, () if writer is None else writer.told),
             ledger_moved=_meaning(draft.ledger) != self._unmoved,
         )
+
+
+def attack_all(seed: int = 0, progress: Callable[[int, int], None] | None = None) -> AttackReport:
+    """Every case with the phraser and with every hostile writer, in both forms.
+
+    `progress` is told of cases done and of all.
+    """
+    attacks: list[Attack] = []
+    every = list(cases(seed))
+    for number, case in enumerate(every):
+        target = Target(case)
+        attacks.append(target.attack())
+        for name in WRITERS:
+            told = liar(name, number, mends_after=number % 3 or None)
+            attacks.append(target.attack(told))
+            attacks.append(target.attack(liar(name, number, served=True), whole=True))
+        if progress is not None:
+            progress(number + 1, len(every))
+    return AttackReport(attacks=tuple(attacks))
 
 
 def _meaning(ledger: Iterable[LedgerEntry]) -> list[LedgerEntry]:

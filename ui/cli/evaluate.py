@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ui.cli.evaluate_adversarial import adversarial
 from ui.cli.evaluate_reports import papers, reports
 from ui.cli.evaluate_writing import writing
 from ui.cli.stages import stages
@@ -156,3 +157,4 @@ def _write(report: BaseModel, json_file: Path | None) -> None:
 evaluate.add_command(reports)
 evaluate.add_command(papers)
 evaluate.add_command(writing)
+evaluate.add_command(adversarial)
