@@ -54,6 +54,8 @@ def prepared_model(request: TuningRequest) -> tuple[Any, Any]:
     if request.start is not None:
         require_match(read_adapter_card(request.start), request.match)
         started: Any = PeftModel.from_pretrained(model, request.start, is_trainable=True)
+        # The name in the adapter is not a folder here: peft would look for it on the hub.
+        started.peft_config["default"].base_model_name_or_path = model.name_or_path
         return started, tokenizer
     lora, made = preset.lora, LoraConfig
     config: Any = made(
