@@ -33,7 +33,7 @@ from models.data.anatomy_sources import read_gbseg, read_jsrt
 from models.data.records import AnatomyRecord, MaskKind
 
 _SIDES: Final = (Side.LEFT, Side.RIGHT)
-_REGION_OF: Final = {
+REGION_OF: Final = {
     MaskKind.LEFT_LUNG: Region.LEFT_LUNG,
     MaskKind.RIGHT_LUNG: Region.RIGHT_LUNG,
     MaskKind.HEART: Region.CARDIAC_SILHOUETTE,
@@ -220,7 +220,7 @@ def main() -> None:
     held: dict[str, list[bool]] = {}
     shares: dict[Region, list[float]] = {}
     for record in films:
-        masks = {_REGION_OF[kind]: mask for kind, mask in drawn_masks(record).items()}
+        masks = {REGION_OF[kind]: mask for kind, mask in drawn_masks(record).items()}
         for check in check_regions(masks):
             held.setdefault(check.name, []).append(check.holds)
         for region, placed in derive_regions(masks).placed.items():

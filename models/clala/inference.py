@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from findings.errors import WeightsError
-from findings.regions import CLALA_REGIONS
+from findings.evidence import Box
+from findings.regions import CLALA_REGIONS, Region
 from findings.vocabulary import Language
 from models.clala.aggregation import RegionSentence, aggregate
 from models.clala.config import ClalaConfig
@@ -120,7 +121,7 @@ class ClalaWriter:
             StudyError: an array is not an image.
         """
         labels = [self._labels.label(display) for display in displays]
-        views = [self._view(display) for display in displays]
+        views = [self.view(display) for display in displays]
         return self.describe_views(views, labels, seed, decoding)
 
     def describe_views(
@@ -152,8 +153,24 @@ class ClalaWriter:
                 described.append(Described(sentences, np.asarray(hint)))
         return tuple(described)
 
-    def _view(self, display: NDArray[np.float32]) -> RegionViews:
-        shares, present = box_shares(self._finder.find(display), *display.shape)
+    def label(self, display: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """The lesions that hint at the words, bool ``(14,)``."""
+        return self._labels.label(display)
+
+    def find(self, display: NDArray[np.float32]) -> dict[Region, Box]:
+        """The regions' boxes in pixels of the display."""
+        return self._finder.find(display)
+
+    def view(
+        self, display: NDArray[np.float32], boxes: Mapping[Region, Box] | None = None
+    ) -> RegionViews:
+        """What the network is shown of a film; its regions are found unless they are given.
+
+        Raises:
+            StudyError: the array is not an image.
+        """
+        found = self._finder.find(display) if boxes is None else boxes
+        shares, present = box_shares(found, *display.shape)
         there = torch.from_numpy(present)[None]
         if self.config.shape.eye.kind == "patches":
             return RegionViews(there, patches=cut_out(display, shares, self.config.size)[None])

@@ -176,7 +176,7 @@ class _Run:
         if shape.eye.kind == "trunk":
             return FindingClassifier.load().config.weights_sha256, weights
         backbones = self.preset.backbones
-        folder = located(backbones.vision, cache, backbones.sha256)
+        folder = located(backbones.vision, cache, backbones.vision_sha256)
         return folder_sha256(folder), weights | vit_weights(folder, shape.eye.size)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class DetectedRegions:
 
 
 def box_shares(
-    boxes: dict[Region, Box], height: int, width: int
+    boxes: Mapping[Region, Box], height: int, width: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Boxes ``(11, 4)`` as shares of width and height, and which regions there are.
 

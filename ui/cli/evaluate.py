@@ -9,6 +9,7 @@ import click
 
 from ui.cli.evaluate_adversarial import adversarial
 from ui.cli.evaluate_reports import papers, reports
+from ui.cli.evaluate_sensitivity import sensitivity
 from ui.cli.evaluate_writing import writing
 from ui.cli.stages import stages
 
@@ -158,3 +159,4 @@ evaluate.add_command(reports)
 evaluate.add_command(papers)
 evaluate.add_command(writing)
 evaluate.add_command(adversarial)
+evaluate.add_command(sensitivity)
