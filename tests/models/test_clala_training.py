@@ -228,7 +228,7 @@ def test_switches_change_the_loss_they_name(row: str) -> None:
 
 
 def test_a_resumed_run_ends_the_same(tmp_path: Path) -> None:
-    short = LOOP.model_copy(update={"steps": 6, "validate_every": 3})
+    short = LOOP.model_copy(update={"steps": 6, "validate_every": 6})
     whole = TrainingLoop(task(), short, tmp_path / "whole").run().best_weights
     begun = TrainingLoop(task(), short, tmp_path / "parts")
     for _ in range(3):
