@@ -165,7 +165,7 @@ class _Maker:
             evidence=tuple(self._items),
             view=self.view,
             seed=self.chance.randrange(5),
-            **fields,  # type: ignore[arg-type]
+            **fields,
         )
 
     def _next(self, expert: str) -> dict[str, str]:
