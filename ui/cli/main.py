@@ -14,6 +14,7 @@ import click
 
 from findings.errors import ReadingRoomError
 from ui.cli.ask import ask
+from ui.cli.bench import bench
 from ui.cli.data import data
 from ui.cli.doctor import doctor
 from ui.cli.draft import draft
@@ -68,6 +69,7 @@ for command in (
     train,
     tune,
     evaluate,
+    bench,
 ):
     readingroom.add_command(command)
 

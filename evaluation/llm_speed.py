@@ -1,0 +1,414 @@
+"""How fast language models write: the embedded one against its bare engine, a server with a batch.
+
+Whole drafts of synthetic films are made by the real graph. Their experts look once and answer from
+memory afterwards, so that what is timed is the writing. Figures belong together only where they
+were taken in one sitting on one machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+from agents.drafting import DraftOptions, draft_study
+from agents.events import Phase, ProgressEvent
+from agents.services import Services
+from agents.settings import Settings
+from agents.state import DraftRequest
+from findings.claims import Frozen
+from findings.errors import BackendError
+from findings.evidence import Evidence
+from imaging.study import Study
+from reporting.draft import Draft, Origin, Writer
+from tools.contract import Expert, ExpertContext, Role
+
+if TYPE_CHECKING:
+    from agents.aggregator.gguf import EmbeddedWeights
+
+FIRST_SENTENCE_SECONDS: Final = 4.0
+WRITING_SECONDS: Final = 6.0
+OVER_ENGINE: Final = 1.5
+BATCH_GAIN: Final = 2.5
+_TOKENS: Final = 48
+_CONTEXT: Final = 1024
+_FILMS: Final[tuple[tuple[float, tuple[dict[str, Any], ...]], ...]] = (
+    (0.58, ({"finding": "pleural_effusion", "side": "right", "extent": "moderate"},)),
+    (0.45, ({"finding": "consolidation", "side": "right", "zone": "lower", "extent": "large"},)),
+    (0.63, ({"finding": "pleural_effusion", "side": "left", "extent": "large"},)),
+    (
+        0.56,
+        (
+            {"finding": "pleural_effusion", "side": "left", "extent": "moderate"},
+            {"finding": "consolidation", "side": "right", "zone": "upper", "extent": "large"},
+        ),
+    ),
+)
+"""Cardiothoracic ratios and findings of the films."""
+Progress = Callable[[int, int], None]
+
+
+class DraftTime(Frozen):
+    """The writing of one draft, in seconds from the beginning of writing."""
+
+    first_sentence: float
+    """Until a sentence that had passed its read-back was shown."""
+    first_own: float | None
+    """Until the first of the language model's own sentences was."""
+    writing: float
+    """Until the report was written, read back and repaired."""
+    from_begin: float
+    """From the beginning of the draft until its first sentence, without the experts' time."""
+    own: int
+    """Sentences of the language model's that stand."""
+    writer: Writer
+
+
+class EngineSpeed(Frozen):
+    """Tokens a second of the same model, prompt and number of tokens; prompt in the cache."""
+
+    ours: float = Field(description="through the chat model, held to a schema")
+    bare: float = Field(description="the engine alone, free")
+
+    @property
+    def ratio(self) -> float:
+        """How many times slower ours is."""
+        return self.bare / self.ours if self.ours else float("inf")
+
+
+class BatchSpeed(Frozen):
+    """Drafts of a served model, one at a time and several at once."""
+
+    model: str
+    at_once: int
+    single_per_minute: float
+    batch_per_minute: float
+    fallen_back: int
+    """Drafts that the served model did not write, of both runs."""
+
+    @property
+    def gain(self) -> float:
+        """Throughput of several at once over one at a time."""
+        return self.batch_per_minute / self.single_per_minute
+
+
+class Line(Frozen):
+    """One figure and its bar."""
+
+    what: str
+    value: float
+    unit: str
+    bar: float
+    at_most: bool = True
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is met."""
+        return self.value <= self.bar if self.at_most else self.value >= self.bar
+
+
+class SpeedReport(Frozen):
+    """What was measured; a part that could not be says why in `notes`."""
+
+    threads: int
+    drafts: tuple[DraftTime, ...] = ()
+    engine: EngineSpeed | None = None
+    server: BatchSpeed | None = None
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> tuple[Line, ...]:
+        """Every figure beside its bar."""
+        lines = []
+        if self.drafts:
+            first = median(one.first_sentence for one in self.drafts)
+            own = [one.first_own for one in self.drafts if one.first_own is not None]
+            writing = median(one.writing for one in self.drafts)
+            lines.append(_seconds("embedded: first sentence (p50)", first, FIRST_SENTENCE_SECONDS))
+            if own:
+                title = "embedded: first of its own sentences (p50)"
+                lines.append(_seconds(title, median(own), FIRST_SENTENCE_SECONDS))
+            lines.append(
+                _seconds("embedded: whole draft's writing (p50)", writing, WRITING_SECONDS)
+            )
+        if self.engine is not None:
+            title = "embedded: bare engine's tokens/s over ours"
+            lines.append(Line(what=title, value=self.engine.ratio, unit="×", bar=OVER_ENGINE))
+        if self.server is not None:
+            title = f"server: {self.server.at_once} drafts at once over one at a time"
+            gain = self.server.gain
+            lines.append(Line(what=title, value=gain, unit="×", bar=BATCH_GAIN, at_most=False))
+        return tuple(lines)
+
+    def markdown(self) -> str:
+        """The figures as a table, and what they rest on."""
+        rows = ["| measure | value | bar | met |", "|---|---|---|---|"]
+        for line in self.lines():
+            sign = "≤" if line.at_most else "≥"
+            value, bar = f"{line.value:.2f} {line.unit}", f"{sign} {line.bar:g} {line.unit}"
+            rows.append(f"| {line.what} | {value} | {bar} | {'yes' if line.met else 'no'} |")
+        rest = [f"{self.threads} threads; {len(self.drafts)} drafts by the embedded model"]
+        if self.drafts:
+            rest.append(f"{sum(one.own for one in self.drafts)} of its sentences stood")
+        if self.engine is not None:
+            rest.append(
+                f"{self.engine.ours:.1f} tokens/s under a schema, {self.engine.bare:.1f} bare"
+            )
+        if self.server is not None:
+            rest.append(
+                f"{self.server.model}: {self.server.single_per_minute:.1f} drafts a minute one at "
+                f"a time, {self.server.batch_per_minute:.1f} with {self.server.at_once} at once, "
+                f"{self.server.fallen_back} not written by it"
+            )
+        return "\n".join([*rows, "", "; ".join(rest) + ".", *self.notes])
+
+
+def _seconds(what: str, value: float, bar: float) -> Line:
+    return Line(what=what, value=value, unit="s", bar=bar)
+
+
+class Remembered:
+    """An expert that looks at a study once and answers from memory afterwards."""
+
+    def __init__(self, expert: Expert) -> None:
+        """Stands in for `expert`."""
+        self.card = expert.card
+        self._expert = expert
+        self._seen: dict[str, tuple[Evidence, ...]] = {}
+        self._lock = threading.Lock()
+
+    def installed(self) -> bool:
+        """As the expert itself."""
+        return self._expert.installed()
+
+    def run(self, study: Study, context: ExpertContext) -> tuple[Evidence, ...]:
+        """What the expert saw the first time. Raises `ExpertError` as it does."""
+        with self._lock:
+            if study.study_key not in self._seen:
+                self._seen[study.study_key] = self._expert.run(study, context)
+            return self._seen[study.study_key]
+
+
+class Bench:
+    """Films, experts that remember them, and the settings to draft under."""
+
+    def __init__(self, settings: Settings, folder: Path, experts: Mapping[Role, Expert]) -> None:
+        """Films are made in `folder`, which also takes the drafts."""
+        self.settings, self._folder = settings, folder
+        self._experts = {role: Remembered(expert) for role, expert in experts.items()}
+        self.films = _films(folder)
+        self._threads: list[str] = []
+
+    def draft(
+        self, number: int, writer: Writer, on_event: Callable[[ProgressEvent], None] | None = None
+    ) -> Draft:
+        """Draft the film of that number, in turn, by that writer."""
+        film = self.films[number % len(self.films)]
+        options = DraftOptions(
+            aggregator=writer.value,
+            out=self._folder / f"{writer.value}-{number}",
+            seed=number,
+        )
+        services = self._services(film, writer)
+        outcome = draft_study(film, options, self.settings, on_event, services)
+        self._threads.append(outcome.thread_id)
+        return outcome.draft
+
+    def forget(self) -> None:
+        """Take the drafts out of the checkpoints: nobody will sign them."""
+        from agents.checkpoints import open_checkpoints
+
+        with open_checkpoints(self.settings.checkpoint_file) as saver:
+            for thread_id in self._threads:
+                saver.delete_thread(thread_id)
+
+    def _services(self, film: Path, writer: Writer) -> Services:
+        from agents.wiring import wire
+
+        settings = self.settings
+        services = wire(settings, DraftRequest(path=str(film), aggregator=writer))
+        return replace(services, experts=self._experts)
+
+
+@contextmanager
+def bench(settings: Settings) -> Iterator[Bench]:
+    """A bench with the experts of the settings, every film seen once."""
+    from agents.wiring import chosen_experts
+
+    with tempfile.TemporaryDirectory(prefix="readingroom-bench-") as name:
+        folder = Path(name)
+        ready = Bench(settings, folder, chosen_experts(settings))
+        try:
+            for number in range(len(ready.films)):
+                ready.draft(number, Writer.PHRASER)
+            yield ready
+        finally:
+            ready.forget()
+
+
+def measure_embedded(
+    on: Bench, rounds: int, progress: Progress | None = None
+) -> tuple[DraftTime, ...]:
+    """Drafts by the embedded model, warm. Raises `BackendError` where it does not write."""
+    total = rounds * len(on.films)
+    on.draft(0, Writer.EMBEDDED)  # the first one loads the model
+    times = []
+    for number in range(total):
+        times.append(_timed(on, number))
+        if progress is not None:
+            progress(number + 1, total)
+    return tuple(times)
+
+
+def _timed(on: Bench, number: int) -> DraftTime:
+    began = perf_counter()
+    marks: list[tuple[float, ProgressEvent]] = []
+    draft = on.draft(number, Writer.EMBEDDED, lambda e: marks.append((perf_counter(), e)))
+    failed = [one for one in draft.warnings if "writer was left out" in one]
+    if failed:
+        raise BackendError(f"The embedded model did not write: {failed[0]}")
+    start = next(t for t, e in marks if e.node == "write" and e.phase is Phase.STARTED)
+    end = max(t for t, e in marks if e.node == "verify" and e.phase is Phase.FINISHED)
+    shown = [(t, e.sentence) for t, e in marks if e.sentence is not None]
+    own = {s.text for s in draft.sentences() if s.origin is Origin.MODEL}
+    firsts = [t for t, text in shown if text in own]
+    return DraftTime(
+        first_sentence=shown[0][0] - start,
+        first_own=firsts[0] - start if firsts else None,
+        writing=end - start,
+        from_begin=shown[0][0] - began,
+        own=len(own),
+        writer=draft.writer,
+    )
+
+
+def measure_engine(settings: Settings, rounds: int = 3) -> EngineSpeed:
+    """Decoding through the chat model and by the bare engine, in turn; the best of each.
+
+    Raises `WeightsError` where the embedded model is not here.
+    """
+    import os
+
+    from agents.aggregator.backends import MAX_THREADS
+    from agents.aggregator.embedded import EmbeddedChatModel
+    from agents.aggregator.gguf import EmbeddedWeights
+    from models.weights import locate
+
+    weights = EmbeddedWeights(model=locate(settings.llm.embedded_model, settings.cache_dir))
+    threads = min(settings.threads or os.cpu_count() or 1, MAX_THREADS)
+    chat = EmbeddedChatModel(file=weights.model, threads=threads, max_tokens=_TOKENS)
+    ours, bare = [], []
+    engine = _bare_engine(weights, threads)
+    for _ in range(rounds):
+        bare.append(_rate(_bare_tokens(engine)))
+        ours.append(_rate(_our_tokens(chat)))
+    return EngineSpeed(ours=max(ours), bare=max(bare))
+
+
+_ASKED: Final = "Describe a chest X-ray with a pleural effusion on the left in many words."
+
+
+def _our_tokens(chat: Any) -> Iterator[float]:
+    """Times at which tokens of an answer under a schema came."""
+    from langchain_core.messages import HumanMessage
+
+    text = {"type": "string", "minLength": 1, "maxLength": 2000}
+    schema = {"type": "object", "properties": {"text": text}, "required": ["text"]}
+    form = {"type": "json_schema", "json_schema": {"name": "text", "schema": schema}}
+    for piece in chat.stream(
+        [HumanMessage(_ASKED)], response_format=form, max_tokens=_TOKENS, timeout=600.0
+    ):
+        if piece.text:
+            yield perf_counter()
+
+
+def _bare_engine(weights: EmbeddedWeights, threads: int) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights.model)
+    params.n_ctx, params.n_parallel, params.n_gpu_layers = _CONTEXT, 1, 0
+    params.verbosity = -1
+    params.ui = params.endpoint_slots = False
+    for cores in (params.cpuparams, params.cpuparams_batch):
+        cores.n_threads = threads
+    return xllamacpp.Server(params)
+
+
+def _bare_tokens(engine: Any) -> Iterator[float]:
+    times: list[float] = []
+
+    def take(data: object) -> bool:
+        times.append(perf_counter())
+        return False
+
+    request = {
+        "prompt": _ASKED,
+        "n_predict": _TOKENS,
+        "temperature": 0.0,
+        "ignore_eos": True,
+        "stream": True,
+    }
+    engine.handle_completions(request, take)
+    yield from times
+
+
+def _rate(times: Iterator[float]) -> float:
+    """Tokens a second after the first one."""
+    seen = list(times)
+    return (len(seen) - 1) / (seen[-1] - seen[0]) if len(seen) > 1 else 0.0
+
+
+def measure_server(on: Bench, at_once: int, progress: Progress | None = None) -> BatchSpeed:
+    """Drafts by the served model, half as many one at a time as at once.
+
+    Raises `BackendError` where no server answers.
+    """
+    from agents.aggregator.backends import served_backend
+    from agents.serving.health import look
+
+    llm = on.settings.llm
+    health = look(llm.base_url, llm.api_key)
+    if not health.healthy:
+        raise BackendError(f"The server at {llm.base_url} {health.summary}.")
+    singly = max(at_once // 2, 1)
+    drafts = [on.draft(0, Writer.VLLM)]  # the first one makes connections and caches
+    began = perf_counter()
+    for number in range(singly):
+        drafts.append(on.draft(number, Writer.VLLM))
+        if progress is not None:
+            progress(number + 1, singly + at_once)
+    between = perf_counter()
+    with ThreadPoolExecutor(at_once) as pool:
+        drafts += pool.map(lambda n: on.draft(n, Writer.VLLM), range(singly, singly + at_once))
+    ended = perf_counter()
+    if progress is not None:
+        progress(singly + at_once, singly + at_once)
+    return BatchSpeed(
+        model=served_backend(on.settings).model.name,
+        at_once=at_once,
+        single_per_minute=60 * singly / (between - began),
+        batch_per_minute=60 * at_once / (ended - between),
+        fallen_back=sum(any("left out" in one for one in draft.warnings) for draft in drafts),
+    )
+
+
+def _films(folder: Path) -> tuple[Path, ...]:
+    from imaging.synthetic import SampleRequest, generate, write_dicom
+
+    films = []
+    for seed, (ratio, findings) in enumerate(_FILMS):
+        request = SampleRequest.model_validate(
+            {"seed": seed, "cardiothoracic_ratio": ratio, "findings": list(findings)}
+        )
+        films.append(folder / f"film{seed}.dcm")
+        write_dicom(generate(request), films[-1])
+    return tuple(films)
