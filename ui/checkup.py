@@ -49,6 +49,7 @@ def check_up(settings: Settings) -> tuple[Check, ...]:
         *_weights(settings.cache_dir),
         *_experts(settings),
         _language_model(settings),
+        *_served_here(settings),
         _index(settings),
     )
 
@@ -183,10 +184,42 @@ def _language_model(settings: Settings) -> Check:
     from models.weights import locate
 
     try:
-        locate(settings.llm.embedded_model, settings.cache_dir)
+        model = locate(settings.llm.embedded_model, settings.cache_dir)
     except WeightsError as error:
         return Check(subject=subject, grade=Grade.LACKING, found="not here", advice=str(error))
+    if settings.llm.embedded_adapter is not None:
+        return _adapter(subject, settings.llm.embedded_adapter, model, settings)
     return Check(subject=subject, grade=Grade.GOOD, found=f"{settings.llm.embedded_model}, ready")
+
+
+def _adapter(subject: str, file: Path, model: Path, settings: Settings) -> Check:
+    from agents.aggregator.gguf import weights_of
+
+    try:
+        tuned = weights_of(file, model, settings.cache_dir)
+    except (UserInputError, WeightsError) as error:
+        return Check(
+            subject=subject,
+            grade=Grade.BROKEN,
+            found="llm.embedded_adapter cannot be used",
+            advice=str(error),
+        )
+    found = f"{settings.llm.embedded_model} with {tuned.name} {tuned.version}, for {tuned.prompt}"
+    return Check(subject=subject, grade=Grade.GOOD, found=found)
+
+
+def _served_here(settings: Settings) -> tuple[Check, ...]:
+    """The server that `readingroom llm serve` runs on this machine, where it does."""
+    from agents.serving.health import look
+    from agents.serving.record import running_server
+
+    record = running_server(settings.cache_dir)
+    if record is None:
+        return ()
+    health = look(record.address, settings.llm.api_key)
+    grade = Grade.GOOD if health.healthy else Grade.LACKING
+    found = f"{record.address} on the {record.device.value.upper()} {health.summary}"
+    return (Check(subject="server of this machine", grade=grade, found=found),)
 
 
 def _server(subject: str, settings: Settings) -> Check:
