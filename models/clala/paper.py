@@ -1,28 +1,17 @@
-"""CLALA-Net at the paper's size, on the meta device, and its table of ablations."""
+"""CLALA-Net at the paper's size, on the meta device."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Final
 
 import torch
 
-from models.clala.network import ClalaNetwork, Switches
+from models.clala.network import ClalaNetwork
 from models.clala.preset import ClalaPreset
 from models.reports.counting import PublishedCount, count_parameters
 from models.training.presets import read_preset
 from models.training.roles import Role
-
-ABLATIONS: Final[Mapping[str, Switches]] = {
-    "base": Switches(lca=False, llcl=False),
-    "LLCL only": Switches(lca=False),
-    "LCA only": Switches(llcl=False),
-    "LLCL + LCA": Switches(),
-    "without ITCL": Switches(itcl=False),
-    "labels without places": Switches(llcl_places=False),
-}
-"""The rows of the paper's table 3; then two that its tables 2c and 4 and its text ask for."""
 
 _SOURCE: Final = "CLALA-Net, implementation and training details"
 _PARTS: Final = {

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from pydantic import Field
 
 from models.clala.network import ClalaShape, Switches
 from models.reports.preset import ReportPreset
 from models.training.presets import LoopSettings, PresetSettings
+
+ROWS: Final[Mapping[str, Switches]] = MappingProxyType(
+    {
+        "llcl_lca": Switches(),
+        "base": Switches(lca=False, llcl=False),
+        "llcl": Switches(lca=False),
+        "lca": Switches(llcl=False),
+        "no_itcl": Switches(itcl=False),
+        "no_places": Switches(llcl_places=False),
+    }
+)
+"""Table 3, the full method first; then without image-text contrast, and with pairs by lesion alone,
+as the paper trains on labels that name no place (table 4)."""
 
 
 class StageSettings(PresetSettings):

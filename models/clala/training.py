@@ -15,7 +15,7 @@ from findings.errors import WeightsError
 from models.clala.config import ClalaConfig
 from models.clala.decoder import RegionWords, WholeWords, WordPieces
 from models.clala.network import ClalaNetwork
-from models.clala.preset import ClalaPreset, ClalaSettings
+from models.clala.preset import ROWS, ClalaPreset, ClalaSettings
 from models.clala.region_sentences import every_sentence
 from models.clala.task import ClalaTask, Films, Look
 from models.clala.texts import RegionTexts, SentenceVectors, TextInputs, TextTokens, lesion_names
@@ -28,6 +28,7 @@ from models.reports.cases import CaseSet, read_cases
 from models.reports.checkpoint import save_report_model
 from models.reports.contract import ReportModelName
 from models.reports.guards import refuse_mirroring
+from models.reports.running import LICENCE, VERSION, WEIGHTS, row_of
 from models.reports.vision import TrunkEncoder, encoded_images
 from models.segmenter.inference import AnatomySegmenter
 from models.training.loop import TrainingLoop
@@ -36,8 +37,6 @@ from models.training.request import CACHE, TrainingRequest
 from models.training.roles import Role
 from models.weights import pull
 
-VERSION: Final = "1.0.0"
-LICENCE: Final = "Apache-2.0 (code); weakly paired with NIH and Open-i unless trained on reports"
 FIRST_STAGE: Final = "pretraining"
 """Folder of the first stage's checkpoint and metrics within a run's."""
 
@@ -49,6 +48,10 @@ def train_clala(request: TrainingRequest) -> Path:
     """
     preset = read_preset(ClalaPreset, Role.REPORT, request.preset)
     refuse_mirroring(preset.augmentation)
+    switches = row_of(ROWS, request, preset.clala.switches)
+    preset = preset.model_copy(
+        update={"clala": preset.clala.model_copy(update={"switches": switches})}
+    )
     torch.set_num_threads(preset.loop.threads)
     run = _Run(request, preset)
     settings = preset.clala
@@ -84,8 +87,8 @@ def train_clala(request: TrainingRequest) -> Path:
         vocabulary=run.words.vocabulary if isinstance(run.words, WholeWords) else None,
         lesion_tokens=0 if settings.shape.text.frozen else int(run.lesion_texts.shape[-1]),
     )
-    save_report_model(request.out / "weights", outcome.best_weights, config)
-    return request.out / "weights"
+    save_report_model(request.out / WEIGHTS, outcome.best_weights, config)
+    return request.out / WEIGHTS
 
 
 class _Run:

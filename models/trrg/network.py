@@ -13,8 +13,8 @@ one linear layer takes all of them to its width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -47,16 +47,6 @@ class Switches(_Frozen):
         if self.consistency and not self.cmci:
             raise ValueError("the consistency loss needs clue interaction")
         return self
-
-
-ABLATIONS: Final[Mapping[str, Switches]] = {
-    "BASE": Switches(dci=False, cmci=False, consistency=False),
-    "BASE+DCI": Switches(cmci=False, consistency=False),
-    "BASE+DCI+CMCI": Switches(consistency=False),
-    "TRRG": Switches(),
-    "TRRG, devices competing": Switches(keep_devices=False),
-}
-"""The rows of the paper's table 2, and the full model without the guard."""
 
 
 class TrrgShape(_Frozen):

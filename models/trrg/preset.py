@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from pydantic import Field
 
 from models.reports.preset import ReportPreset
 from models.training.presets import PresetSettings
 from models.trrg.network import Switches, TrrgShape
+
+ROWS: Final[Mapping[str, Switches]] = MappingProxyType(
+    {
+        "trrg": Switches(),
+        "base": Switches(dci=False, cmci=False, consistency=False),
+        "dci": Switches(cmci=False, consistency=False),
+        "cmci": Switches(consistency=False),
+        "competing": Switches(keep_devices=False),
+    }
+)
+"""Table 2: BASE, BASE+DCI, BASE+DCI+CMCI and TRRG; ``competing`` is TRRG without the place kept
+for devices, as published."""
 
 
 class TrrgSettings(PresetSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from findings.claims import Claim
+from findings.errors import WeightsError
 from findings.labeler import label_report
 from findings.regions import CLALA_REGIONS, Region
 from findings.vocabulary import Finding, Language, Side
@@ -17,13 +19,19 @@ from models.clala.config import ClalaConfig
 from models.clala.decoder import WholeWords
 from models.clala.inference import ClalaWriter
 from models.clala.lesions import LESIONS, lesion_labels
-from models.clala.network import ClalaNetwork, ClalaShape, RegionViews, Switches
-from models.clala.paper import ABLATIONS, count_clala, paper_network
-from models.clala.preset import ClalaPreset, ClalaSettings, StageSettings
+from models.clala.network import (
+    ClalaNetwork,
+    ClalaShape,
+    RegionEyeShape,
+    RegionViews,
+    Switches,
+)
+from models.clala.paper import count_clala, paper_network
+from models.clala.preset import ROWS, ClalaPreset, ClalaSettings, StageSettings
 from models.clala.region_sentences import compose_region, every_sentence
 from models.clala.task import ClalaTask, Films, LesionPartners
 from models.clala.texts import written_of_region
-from models.clala.training import chosen_films
+from models.clala.training import chosen_films, vit_weights
 from models.clala.views import box_shares, cut_out
 from models.clues.preset import TextEncoderSettings
 from models.crude_report.tokens import Vocabulary
@@ -210,9 +218,9 @@ def test_saved_and_loaded_it_writes_the_same(trained: ClalaNetwork, tmp_path: Pa
     assert ClalaConfig.model_validate_json((tmp_path / "config.json").read_bytes()) == saved
 
 
-@pytest.mark.parametrize("row", list(ABLATIONS))
+@pytest.mark.parametrize("row", list(ROWS))
 def test_switches_change_the_loss_they_name(row: str) -> None:
-    switches = ABLATIONS[row]
+    switches = ROWS[row]
     own, network = task(switches), build(switches)
     network.eval()
     random = np.random.default_rng(0)
@@ -337,3 +345,91 @@ def test_the_small_preset_says_what_it_trains() -> None:
     assert preset.second_stage().steps == preset.clala.fine_tuning.steps
     assert preset.second_stage().learning_rate == preset.clala.fine_tuning.learning_rate
     assert isinstance(preset.clala.shape.text, TextEncoderSettings)
+
+
+# The paper's backbones
+
+
+def test_a_published_vision_transformer_is_taken_up(tmp_path: Path) -> None:
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(3)
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        image_size=32,
+        patch_size=16,
+    )
+    published = ViTModel(config, add_pooling_layer=False)
+    published.save_pretrained(tmp_path)
+    shape = SETTINGS.shape.model_copy(
+        update={
+            "width": 32,
+            "eye": RegionEyeShape(layers=2, heads=2, size=32),
+            "decoder": SETTINGS.shape.decoder.model_copy(update={"width": 32}),
+        }
+    )
+    network = ClalaNetwork(shape, Switches(), WORDS.size, WORDS.special, torch.zeros(14, 16))
+    weights = vit_weights(tmp_path, 32)
+    missing = network.load_state_dict(weights, strict=False)
+    assert not missing.unexpected_keys
+    assert not any(name.startswith("eye.") for name in missing.missing_keys)
+    states = dict(published.state_dict())
+    same = [
+        n for n, v in states.items() if torch.equal(v, network.state_dict()[f"eye.encoder.{n}"])
+    ]
+    assert len(same) == len(states) > 20
+    with pytest.raises(WeightsError, match="32 pixels"):
+        vit_weights(tmp_path, 224)
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        vit_weights(tmp_path / "nowhere", 32)
+
+
+def test_regions_cut_out_and_read_by_a_bert_that_learns() -> None:
+    """The paper's kind of network, tiny: one step moves both encoders."""
+    text = TextEncoderSettings(
+        model="none", frozen=False, hidden=16, layers=1, heads=2, vocabulary=40
+    )
+    shape = SETTINGS.shape.model_copy(
+        update={
+            "width": 16,
+            "eye": RegionEyeShape(layers=1, heads=2, size=32),
+            "text": text,
+            "decoder": SETTINGS.shape.decoder.model_copy(update={"width": 16}),
+        }
+    )
+    torch.manual_seed(0)
+
+    def tokens(texts: Sequence[str]) -> torch.Tensor:
+        ids = torch.tensor([[2, len(text) % 30 + 4, sum(text.encode()) % 30 + 4] for text in texts])
+        return torch.stack([ids, torch.ones_like(ids)], dim=1)
+
+    network = ClalaNetwork(
+        shape, Switches(), WORDS.size, WORDS.special, tokens([str(own) for own in LESIONS])
+    )
+
+    def patches(films: np.ndarray) -> RegionViews:
+        shown = torch.stack(
+            [torch.rand(11, 32, 32, generator=torch.Generator().manual_seed(int(f))) for f in films]
+        )
+        return RegionViews(torch.ones(len(films), 11, dtype=torch.bool), patches=shown)
+
+    own = ClalaTask(
+        SETTINGS.model_copy(update={"shape": shape}),
+        3,
+        0.0,
+        Films(CLAIMS, EVERY, EVERY),
+        patches,
+        lambda film, region, random: compose_region(CLAIMS[film], region, plain, random),
+        WORDS,
+        tokens,
+        lambda: network,
+    )
+    own.loss(network, np.random.default_rng(0)).backward()
+    trunk = own.trunk_parameters(network)
+    assert trunk and all(p.grad is not None for p in trunk)
+    for part in ("eye", "read", "attention", "decoder", "to_text"):
+        grads = [p.grad for n, p in network.named_parameters() if n.startswith(f"{part}.")]
+        assert any(g is not None and bool(g.abs().sum() > 0) for g in grads), part

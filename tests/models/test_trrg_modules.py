@@ -14,7 +14,8 @@ from models.clues.prompts import DISEASES, clue_prompts
 from models.clues.scoring import PROMPTS
 from models.trrg.injection import DEVICES, choose_clues, device_prompts, told_prompts
 from models.trrg.interaction import CrossModalClueInteraction, consistency_loss
-from models.trrg.network import ABLATIONS, ClueWords, Switches
+from models.trrg.network import ClueWords, Switches
+from models.trrg.preset import ROWS
 
 SCALE = 20.0
 
@@ -190,9 +191,8 @@ def test_clue_words_are_gathered_with_their_ends() -> None:
 
 
 def test_the_table_has_its_four_rows_and_the_guard() -> None:
-    rows = list(ABLATIONS)
-    assert rows[:4] == ["BASE", "BASE+DCI", "BASE+DCI+CMCI", "TRRG"]
-    assert ABLATIONS["TRRG"] == Switches()
+    assert list(ROWS) == ["trrg", "base", "dci", "cmci", "competing"]
+    assert ROWS["trrg"] == Switches()
     with pytest.raises(ValueError, match="needs clue injection"):
         Switches(dci=False)
     with pytest.raises(ValueError, match="needs clue interaction"):

@@ -30,9 +30,9 @@ from models.trrg.config import TrrgConfig
 from models.trrg.inference import TrrgWriter
 from models.trrg.injection import device_prompts, told_prompts
 from models.trrg.looking import ClueChooser
-from models.trrg.network import ABLATIONS, Switches, TrrgNetwork, TrrgShape
+from models.trrg.network import Switches, TrrgNetwork, TrrgShape
 from models.trrg.paper import count_trrg, paper_network
-from models.trrg.preset import TrrgPreset
+from models.trrg.preset import ROWS, TrrgPreset
 from models.trrg.task import TrrgTask
 
 SHAPE = TrrgShape(
@@ -199,7 +199,7 @@ def test_saved_and_loaded_it_is_the_same(
         one, _ = network.prefix(visual(np.arange(2)), clues)
         same, _ = other.prefix(visual(np.arange(2)), clues)
     torch.testing.assert_close(one, same, rtol=5e-2, atol=5e-2)
-    wrong = build(tiny_language_model, ABLATIONS["BASE"])
+    wrong = build(tiny_language_model, ROWS["base"])
     with pytest.raises(WeightsError):
         load_trained(wrong, tmp_path, saved)
 
@@ -227,9 +227,9 @@ def config_of(switches: Switches) -> TrrgConfig:
     )
 
 
-@pytest.mark.parametrize("row", list(ABLATIONS))
+@pytest.mark.parametrize("row", list(ROWS))
 def test_each_row_of_the_table_shows_what_it_says(row: str, tiny_language_model: Make) -> None:
-    switches = ABLATIONS[row]
+    switches = ROWS[row]
     network = build(tiny_language_model, switches).eval()
     clues = torch.from_numpy(told_clues(3 + switches.keep_devices)[:2])
     shown = visual(np.arange(2))
