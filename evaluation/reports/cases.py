@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from findings.vocabulary import Language, Side
 from models.crude_report.composing import NORMAL, ReportComposer
 from models.data.box_places import BoxPlacer
 from models.data.records import Split
-from models.data.weak_pair_sources import FOURTEEN, WeakRecord, nih_records
+from models.data.weak_pair_sources import FOURTEEN, nih_records
 from models.data.weak_pairs import build_pool
 from models.datasets.record import RadiographRecord
 from models.datasets.registry import open_dataset
@@ -61,7 +61,10 @@ class CaseSplit:
     weak: bool
     language: Language
     compared: tuple[ComparedCase, ...]
-    training: tuple[ComparedCase, ...]
+    films: tuple[Path, ...]
+    """Every film of the set, in reading order, so that caches of what a trunk sees are shared."""
+    reports: tuple[str, ...]
+    """Of the training films; blank for the others, which nobody may look up."""
     normal: str
     """The report that every film gets from the constant writer."""
 
@@ -71,13 +74,14 @@ class CaseSplit:
             return self
         places = np.linspace(0, len(self.compared) - 1, most).round().astype(int)
         kept = tuple(self.compared[int(place)] for place in places)
-        return CaseSplit(self.dataset, self.weak, self.language, kept, self.training, self.normal)
+        return replace(self, compared=kept)
 
 
-def read_split(data: Path, cache: Path, every: bool = False) -> CaseSplit:
+def read_split(data: Path, cache: Path, every: bool = False, seen: Path | None = None) -> CaseSplit:
     """The validation (or, where there is one, test) part of a folder; ``every``: all of it.
 
-    ``cache`` is where the report corpora were pulled to, which weak references are worded from.
+    ``cache`` is where the report corpora were pulled to, which weak references are worded from;
+    ``seen`` a folder that keeps where boxes lie.
 
     Raises:
         StudyError: there is nothing to compare on.
@@ -85,7 +89,7 @@ def read_split(data: Path, cache: Path, every: bool = False) -> CaseSplit:
         WeightsError: the report corpora are missing.
     """
     weak = (data / "nih" / "labels.csv").is_file()
-    found = _weak(data, cache, every) if weak else _written(data, every)
+    found = _weak(data, cache, every, seen) if weak else _written(data, every)
     if not found.compared:
         raise StudyError(
             "The folder holds no radiograph with labels or a report to compare on; --split all "
@@ -94,28 +98,31 @@ def read_split(data: Path, cache: Path, every: bool = False) -> CaseSplit:
     return found
 
 
-def _weak(data: Path, cache: Path, every: bool) -> CaseSplit:
+def _weak(data: Path, cache: Path, every: bool, seen: Path | None) -> CaseSplit:
     plain = list(nih_records(data, None))
     wanted = {record.image for record in plain if every or record.split is Split.VAL}
-    placer = _Only(BoxPlacer(AnatomySegmenter.load(), None), wanted)
-    records = list(nih_records(data, placer))
+    placer = BoxPlacer(AnatomySegmenter.load(), seen)
+    records = [r for r in nih_records(data, _Only(placer, wanted)) if r.image.is_file()]
+    placer.save()
     pool = build_pool(locate(CORPORA, cache), records)
     wording = EnglishWording(ReportComposer(pool.sentences, _WORDINGS, _MOST_WORDS))
     random = np.random.default_rng(0)
-
-    def case(record: WeakRecord) -> ComparedCase:
-        text = wording.report(record.claims, random)
-        judged = frozenset(FOURTEEN)
-        return ComparedCase(
-            record.image, ReferenceReport(record.patient, text, record.claims, judged)
-        )
-
+    texts = [wording.report(record.claims, random) for record in records]
+    judged = frozenset(FOURTEEN)
     return CaseSplit(
         dataset="nih",
         weak=True,
         language=Language.ENGLISH,
-        compared=tuple(case(record) for record in records if record.image in wanted),
-        training=tuple(case(record) for record in records if record.split is Split.TRAIN),
+        compared=tuple(
+            ComparedCase(own.image, ReferenceReport(own.patient, text, own.claims, judged))
+            for own, text in zip(records, texts, strict=True)
+            if own.image in wanted
+        ),
+        films=tuple(record.image for record in records),
+        reports=tuple(
+            text if own.split is Split.TRAIN else ""
+            for own, text in zip(records, texts, strict=True)
+        ),
         normal=wording.report(NORMAL, random),
     )
 
@@ -141,12 +148,14 @@ def _written(data: Path, every: bool) -> CaseSplit:
     parts = {record.split for record in records}
     asked = Split.TEST if Split.TEST in parts else Split.VAL
     own = [record for record in records if record.report and record.report.language is language]
+    training = _cases([r for r in own if r.split is Split.TRAIN], language)
     return CaseSplit(
         dataset=dataset.card.name,
         weak=False,
         language=language,
         compared=_cases([r for r in own if every or r.split is asked], language),
-        training=_cases([r for r in own if r.split is Split.TRAIN], language),
+        films=tuple(case.image for case in training),
+        reports=tuple(case.reference.text for case in training),
         normal=_PLAIN[language],
     )
 

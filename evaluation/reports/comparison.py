@@ -202,10 +202,10 @@ def compare_reports(
         WeightsError: the report corpora or the encoder are missing.
         ResourceError: a further metric cannot run here.
     """
-    split = read_split(data, cache, every).first(most)
     scorer = _scorer(encoder, cache)
     with ExitStack() as stack:
         home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        split = read_split(data, cache, every, home / "cache").first(most)
         rows = tuple(
             _score(name, split, weights, home, scorer, wanted, progress) for name in writers
         )
@@ -236,8 +236,9 @@ def _score(
         shelf=Shelf(
             language=split.language,
             normal=split.normal,
-            films=tuple(case.image for case in split.training) if nearest else (),
-            reports=tuple(case.reference.text for case in split.training) if nearest else (),
+            films=split.films if nearest else (),
+            reports=split.reports if nearest else (),
+            seen=(home / "cache").absolute(),
             weights=weights.absolute() if weights else None,
         ),
         films=films,

@@ -58,8 +58,10 @@ class Shelf(Frozen):
     language: Language
     normal: str
     films: tuple[Path, ...] = ()
-    """Training films, and what is reported of each."""
+    """Films to look things up in, and what is reported of each; blank: not to be looked up."""
     reports: tuple[str, ...] = ()
+    seen: Path = Path("cache")
+    """Folder for what the trunk sees of them; a training run's own has it already."""
     weights: Path | None = None
     """Folder with a folder for each report model."""
 
@@ -87,7 +89,7 @@ def make_writer(name: WriterName, shelf: Shelf, settings: Settings) -> Writer:
         case WriterName.R2GENCMN:
             return _generator()
         case WriterName.NEAREST:
-            return NearestFilm(shelf.films, shelf.reports)
+            return NearestFilm(shelf.films, shelf.reports, shelf.seen)
         case WriterName.LABELS:
             return _Room(labels_only(settings), shelf.language)
         case WriterName.ROOM:
@@ -141,26 +143,35 @@ class NearestFilm:
 
     trained = 0
 
-    def __init__(self, films: Sequence[Path], reports: Sequence[str]) -> None:
-        """Look at every training film once."""
+    def __init__(self, films: Sequence[Path], reports: Sequence[str], seen: Path) -> None:
+        """See every film once, unless ``seen`` holds that; films without a report are left out."""
         from models.classifier.inference import FindingClassifier
+        from models.data.trunk_features import trunk_features
 
         self._classifier = FindingClassifier.load()
+        self._places = [place for place, report in enumerate(reports) if report]
         self._reports = tuple(reports)
-        self._known = np.array([self._look(film) for film in films], dtype=np.float32)
+        self._known = np.zeros((0, 1), dtype=np.float32)
+        if self._places:
+            sha256 = self._classifier.config.weights_sha256
+            maps = trunk_features(films, self._classifier.features, sha256, seen)
+            self._known = np.array([_pooled(maps[place]) for place in self._places])
 
     def write(self, film: Path) -> str:
         """The nearest film's report; nothing without training films."""
-        if not len(self._known):
-            return ""
-        return self._reports[int(np.argmax(self._known @ self._look(film)))]
-
-    def _look(self, film: Path) -> NDArray[np.float32]:
         from models.preprocessing import read_display
 
-        pooled = self._classifier.features(read_display(film)).mean(axis=(1, 2))
-        vector: NDArray[np.float32] = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
-        return vector
+        if not self._places:
+            return ""
+        own = _pooled(self._classifier.features(read_display(film)))
+        return self._reports[self._places[int(np.argmax(self._known @ own))]]
+
+
+def _pooled(maps: NDArray[np.float16] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of a film's maps, of length one."""
+    mean = maps.astype(np.float32).mean(axis=(1, 2))
+    vector: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return vector
 
 
 class _Room:

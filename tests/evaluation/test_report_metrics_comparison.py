@@ -182,7 +182,7 @@ def weak_split(tmp_path: Path) -> CaseSplit:
         picture(tmp_path / f"{n}.png")
         reference = ReferenceReport.written(str(n), text, ENGLISH)
         cases.append(ComparedCase(tmp_path / f"{n}.png", reference))
-    return CaseSplit("nih", True, ENGLISH, tuple(cases), (), "The lungs are clear.")
+    return CaseSplit("nih", True, ENGLISH, tuple(cases), (), (), "The lungs are clear.")
 
 
 @pytest.mark.usefixtures("here")
