@@ -93,6 +93,27 @@ def test_a_report_is_reviewed(client: TestClient, drafted: str) -> None:
     assert {"missed", "unsupported"} <= {item["type"] for item in found["items"]}
 
 
+def test_a_proposed_change_is_accepted_and_taken_back(client: TestClient, drafted: str) -> None:
+    path = f"/v1/studies/{drafted}"
+
+    def text() -> str:
+        sections = client.get(f"{path}/draft", headers=ONE).json()["sections"]
+        return " ".join(s["text"] for section in sections for s in section["sentences"])
+
+    asked = {"question": "Add: large right pneumothorax"}
+    proposed = client.post(f"{path}/ask", json=asked, headers=ONE).json()["details"]["edit"]
+    assert proposed["notes"] and proposed["text"] not in text()
+    act = {"act": "add", "text": proposed["text"]}
+    done = client.post(f"{path}/edits", json=act, headers=ONE).json()
+    assert done["status"] == "draft" and "did not find it" in done["notes"][0]["text"]
+    assert proposed["text"] in text()
+    undone = client.delete(f"{path}/edits/last", headers=ONE).json()
+    assert undone["status"] == "verified" and proposed["text"] not in text()
+    assert client.delete(f"{path}/edits/last", headers=ONE).status_code == 409
+    empty = client.post(f"{path}/edits", json={"act": "reword"}, headers=ONE)
+    assert empty.status_code == 400 and "incomplete" in empty.json()["error"]
+
+
 def test_openai_clients_are_understood(client: TestClient, drafted: str) -> None:
     listed = client.get("/v1/models", headers=ONE).json()["data"]
     name = f"readingroom:{drafted}"
@@ -109,6 +130,7 @@ def test_openai_clients_are_understood(client: TestClient, drafted: str) -> None
     answer = client.post("/v1/chat/completions", json=body, headers=ONE).json()
     said = answer["choices"][0]["message"]["content"]
     assert said.startswith("Yes") and "[E" in said
+    assert answer["system_fingerprint"] == "rules"
     streamed = client.post("/v1/chat/completions", json={**body, "stream": True}, headers=ONE)
     lines = [line[6:] for line in streamed.text.splitlines() if line.startswith("data: ")]
     assert lines[-1] == "[DONE]"

@@ -38,8 +38,15 @@ def complete(room: Room, study: ShelvedStudy, wanted: ChatIn, now: int) -> Respo
         raise UserInputError("There is no user message with text. Ask a question.")
     answer = Conversation(room.draft(study), room.settings).ask_all(asked[-_MOST_TURNS:])[-1]
     cited = f" [{', '.join(answer.evidence)}]" if answer.evidence else ""
-    text = f"{answer.text}{cited}"
-    head = {"id": f"chatcmpl-{study.id}", "created": now, "model": wanted.model}
+    noted = f" ({answer.note})" if answer.note else ""
+    text = f"{answer.text}{cited}{noted}"
+    at_work = f"{answer.writer} {answer.model}".strip()
+    head = {
+        "id": f"chatcmpl-{study.id}",
+        "created": now,
+        "model": wanted.model,
+        "system_fingerprint": at_work,
+    }
     if wanted.stream:
         return StreamingResponse(_streamed(head, text), media_type="text/event-stream")
     message = {"role": "assistant", "content": text}

@@ -21,6 +21,8 @@ from ui.api.shapes import (
     AnswerOut,
     ChatIn,
     DraftIn,
+    EditedOut,
+    EditIn,
     ErrorOut,
     QuestionIn,
     ReportIn,
@@ -162,6 +164,40 @@ def _events(room: Room, study: ShelvedStudy) -> Iterator[str]:
         else:
             yield f"event: progress\ndata: {event.model_dump_json()}\n\n"
     yield f"event: end\ndata: {json.dumps(room.note(study).model_dump(mode='json'))}\n\n"
+
+
+@router.post("/studies/{study_id}/edits", responses=_OF_A_STUDY)
+def edit(room: TheRoom, study: Drafted, act: EditIn) -> EditedOut:
+    """Do a person's act on the draft: accept, reject, reword, add. Kept, read back, audited.
+
+    Nothing is blocked: what contradicts the evidence is noted, and the report is then no longer
+    verified.
+    """
+    wanted = act.as_act()
+    try:
+        room.edit(study, wanted)
+    except UserInputError as error:
+        raise Refusal(CONFLICT, str(error)) from None
+    return _edited(room, study)
+
+
+@router.delete("/studies/{study_id}/edits/last", responses=_OF_A_STUDY)
+def undo(room: TheRoom, study: Drafted) -> EditedOut:
+    """Take the last act on the draft back."""
+    try:
+        room.undo(study)
+    except UserInputError as error:
+        raise Refusal(CONFLICT, str(error)) from None
+    return _edited(room, study)
+
+
+def _edited(room: Room, study: ShelvedStudy) -> EditedOut:
+    book, draft = room.book(study)
+    return EditedOut(
+        status=draft.status,
+        sections=draft.sections,
+        notes=book.notes(draft, study.prior is not None),
+    )
 
 
 @router.post("/studies/{study_id}/ask", responses=_OF_A_STUDY)

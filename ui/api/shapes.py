@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.conversation.answer import Answer
+from agents.editing import Act, Note, PersonAct
+from agents.editing.acts import LONGEST_SENTENCE
 from agents.room import StudyState
+from findings.errors import UserInputError
 from findings.vocabulary import Language
+from reporting.draft import DraftStatus, Section, SectionName
 from reporting.review_items import ReviewItem
 
 _WORDS = r"\S"
@@ -39,6 +43,34 @@ class DraftIn(_Shape):
     language: Language = Language.ENGLISH
     aggregator: Literal["embedded", "vllm", "phraser"] | None = None
     indication: str | None = Field(default=None, max_length=2_000)
+
+
+class EditIn(_Shape):
+    """A person's act on the draft. `sentence` names a sentence, `text` is what was written."""
+
+    act: Literal["accept", "reject", "restore", "reword", "add"]
+    sentence: str | None = Field(default=None, pattern=r"^S[1-9][0-9]{0,3}$")
+    text: str | None = Field(default=None, min_length=1, max_length=LONGEST_SENTENCE)
+    section: Literal["findings", "impression"] = "findings"
+
+    def as_act(self) -> PersonAct:
+        """The act, to be kept. Raises `UserInputError` where it lacks something."""
+        act = Act(self.act)
+        section = SectionName(self.section) if act is Act.ADD else None
+        try:
+            return PersonAct(act=act, sentence=self.sentence, text=self.text, section=section)
+        except ValidationError:
+            raise UserInputError(
+                "The act is incomplete: 'add' and 'reword' need a text, all but 'add' a sentence."
+            ) from None
+
+
+class EditedOut(_Shape):
+    """The report as it stands after an act, and what reading it back found."""
+
+    status: DraftStatus
+    sections: tuple[Section, ...]
+    notes: tuple[Note, ...]
 
 
 class QuestionIn(_Shape):

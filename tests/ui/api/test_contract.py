@@ -24,7 +24,7 @@ from ui.api.app import create_app
 SAMPLES = Path(__file__).parents[3] / "docs" / "samples"
 KEY = "contract-key"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
-EXAMPLES = 5
+EXAMPLES = 4
 # Whether a file is a study, or a chat holds a question, is beyond what the schema says.
 BY_CONTENT = [positive_data_acceptance, negative_data_rejection]
 
