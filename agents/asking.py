@@ -16,7 +16,7 @@ from agents.settings import Settings
 from findings.errors import UserInputError
 from findings.vocabulary import Language
 from imaging.study import Study
-from reporting.draft import Draft, Writer
+from reporting.draft import Draft
 from reporting.files import DRAFT_FILE, read_draft
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def served_agent(settings: Settings) -> ToolAgent | None:
     All that it may take for one question is the settings' time for the served model.
     """
     llm = settings.llm
-    if llm.aggregator != Writer.VLLM.value or not llm.converse:
+    if not llm.converse:
         return None
     from agents.aggregator.served import served_chat, served_name
     from agents.conversation.tool_agent import ROUNDS, ToolAgent

@@ -85,7 +85,8 @@ class LlmSettings(_Group):
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = "readingroom"
     converse: bool = Field(
-        default=True, description="with the vllm aggregator: let the served model answer questions"
+        default=False,
+        description="let the served model answer questions: it must be able to call tools",
     )
     adapter: str = Field(default="", description="of the server, by name; empty: its base model")
     served_prompt: str = Field(

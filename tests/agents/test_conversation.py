@@ -64,7 +64,7 @@ def routed_right(case: dict[str, str]) -> bool:
 
 
 def test_questions_are_routed_right() -> None:
-    assert len(CASES) >= 550
+    assert len(CASES) >= 750
     assert {case["intent"] for case in CASES} == {intent.value for intent in Intent}
     wrong = [case["question"] for case in CASES if not routed_right(case)]
     assert len(wrong) <= 0.05 * len(CASES), wrong
@@ -86,7 +86,7 @@ def test_no_answer_asserts_what_the_ledger_does_not_carry(draft: Draft) -> None:
     # A sentence on both sides states two entries in one claim.
     carried |= {claim for sentence in draft.sentences() for claim in sentence.claims}
     ids = {item.id for item in draft.evidence} | {item.id for item in draft.neighbours}
-    for answer in ask_apart(draft, CASES[::2]):
+    for answer in ask_apart(draft, CASES[::5]):
         assert answer.text
         assert set(answer.claims) <= carried, answer.text
         assert {*answer.evidence, *answer.show, *answer.hide} <= ids
@@ -254,5 +254,5 @@ def test_real_studies_are_answered(shared_data: Path, tmp_path: Path) -> None:
         pytest.skip("the shared data hold no such DICOM file")
     draft = draft_to_ask(study, Settings(cache_dir=tmp_path))
     carried = {e.claim() for e in draft.ledger} | {c for s in draft.sentences() for c in s.claims}
-    answers = ask_apart(draft, CASES[::6])
+    answers = ask_apart(draft, CASES[::12])
     assert all(set(answer.claims) <= carried for answer in answers)

@@ -92,7 +92,7 @@ def ask(draft: Draft, tmp_path: Path) -> Iterator[Ask]:
         exchange = json.loads(text)
         servers.append(Replayed(exchange["messages"]))
         llm = LlmSettings(
-            aggregator="vllm", base_url=servers[-1].url, model="capable", timeout_seconds=60
+            converse=True, base_url=servers[-1].url, model="capable", timeout_seconds=300
         )
         conversation = Conversation(draft, Settings(cache_dir=tmp_path, llm=llm))
         return conversation.ask(exchange["question"]), servers[-1]
@@ -172,14 +172,14 @@ def test_no_patient_and_no_picture_are_sent(ask: Ask) -> None:
 
 
 def test_a_server_that_is_not_there_leaves_the_rules(draft: Draft, tmp_path: Path) -> None:
-    llm = LlmSettings(aggregator="vllm", base_url="http://127.0.0.1:9/v1", timeout_seconds=5)
+    llm = LlmSettings(converse=True, base_url="http://127.0.0.1:9/v1", timeout_seconds=60)
     answer = Conversation(draft, Settings(cache_dir=tmp_path, llm=llm)).ask("Is the heart large?")
     assert answer.writer == RULES and "no answer" in answer.note and answer.text.startswith("Yes")
 
 
 def test_without_a_served_model_the_rules_are_alone(draft: Draft) -> None:
     assert served_agent(Settings()) is None
-    assert served_agent(Settings(llm=LlmSettings(aggregator="vllm", converse=False))) is None
+    assert served_agent(Settings(llm=LlmSettings(aggregator="vllm"))) is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_real_server_keeps_the_rule(draft: Draft) -> None:
     record = running_server(settings.cache_dir)
     if record is None:
         pytest.skip("no language model server runs here: start one with 'readingroom llm serve'")
-    llm = LlmSettings(aggregator="vllm", base_url=record.address, timeout_seconds=120)
+    llm = LlmSettings(converse=True, base_url=record.address, timeout_seconds=120)
     conversation = Conversation(draft, settings.model_copy(update={"llm": llm}))
     carried = {e.claim() for e in draft.ledger}
     answer = conversation.ask("Is the heart enlarged?")
