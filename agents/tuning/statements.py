@@ -68,9 +68,10 @@ def statement(text: str, context: ReportContext | None = None) -> Statement | No
 
     `context` chooses the phraser's wording by its seed.
     """
-    text = _closed(text)
-    if text is None:
+    closed = _closed(text)
+    if closed is None:
         return None
+    text = closed
     claims = tuple(
         dict.fromkeys(claim.without_span() for claim in read_claims(text, Language.ENGLISH))
     )

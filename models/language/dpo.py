@@ -16,6 +16,7 @@ from models.language.trainer import (
     checkpoint_of,
     finish,
     prepared_model,
+    quietly,
     sampled,
     trainer_settings,
 )
@@ -30,8 +31,11 @@ def tune_dpo(request: TuningRequest) -> dict[str, float]:
     Returns the figures on its card, the margin and how often the preferred answer is the likelier
     one among them, before and after. Raises as `models.language.sft.tune_sft`.
     """
-    from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
+    from datasets import Dataset, disable_progress_bars
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    disable_progress_bars()
 
     preset, run = request.preset, request.preset.run
     examples = [
@@ -60,6 +64,7 @@ def tune_dpo(request: TuningRequest) -> dict[str, float]:
             processing_class=tokenizer,
             callbacks=[watch.callback()],
         )
+        quietly(trainer)
         begin = checkpoint_of(request)
         if begin is None:
             trainer.evaluate()

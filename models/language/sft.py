@@ -15,6 +15,7 @@ from models.language.trainer import (
     checkpoint_of,
     finish,
     prepared_model,
+    quietly,
     sampled,
     trainer_settings,
 )
@@ -32,8 +33,11 @@ def tune_sft(request: TuningRequest) -> dict[str, float]:
         SettingsError: the preset asks for what this machine lacks.
         TrainingInterruptedError: a signal ended the run; it is saved.
     """
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from datasets import Dataset, disable_progress_bars
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    disable_progress_bars()
 
     preset, run = request.preset, request.preset.run
     pairs = [
@@ -67,6 +71,7 @@ def tune_sft(request: TuningRequest) -> dict[str, float]:
             processing_class=tokenizer,
             callbacks=[watch.callback()],
         )
+        quietly(trainer)
         begin = checkpoint_of(request)
         if begin is None:
             trainer.evaluate()

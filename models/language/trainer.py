@@ -109,7 +109,8 @@ def _in_four_bits(request: TuningRequest) -> tuple[Any, Any]:
     tokenizer = tokenizers.from_pretrained(folder, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return prepare_model_for_kbit_training(model), tokenizer
+    prepared: Any = prepare_model_for_kbit_training
+    return prepared(model), tokenizer
 
 
 def sampled(examples: Sequence[Example], run: RunSettings) -> list[Example]:
@@ -164,13 +165,21 @@ def checkpoint_of(request: TuningRequest) -> str | None:
     from transformers.trainer_utils import get_last_checkpoint
 
     folder = request.out / _CHECKPOINTS
-    found: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    last: Any = get_last_checkpoint
+    found: str | None = last(str(folder)) if folder.is_dir() else None
     if found is not None and not request.resume:
         raise SettingsError(
             "The folder for the run holds checkpoints of another run. Go on with it by --resume, "
             "or name a new folder."
         )
     return found
+
+
+def quietly(trainer: Any) -> None:
+    """Take the trainer's own printing away: the run's figures are logged as the project's are."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
 
 
 class Watch:
