@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import add
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -38,6 +37,11 @@ class Turn(TypedDict):
     answer: str
 
 
+def _and_on(before: list[Turn], more: list[Turn]) -> list[Turn]:
+    """The turns with those that follow; the oldest of a very long conversation are forgotten."""
+    return (before + more)[-MOST_TURNS:]
+
+
 class ConversationState(TypedDict, total=False):
     """What a thread keeps. Models are kept as JSON text, so that no type is revived from disk."""
 
@@ -45,7 +49,11 @@ class ConversationState(TypedDict, total=False):
     language: str | None
     question: str
     answer: str
-    turns: Annotated[list[Turn], add]
+    turns: Annotated[list[Turn], _and_on]
+
+
+MOST_TURNS: Final = 200
+"""Of a thread that are kept."""
 
 
 @dataclass(frozen=True)

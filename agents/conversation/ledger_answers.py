@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from agents.conversation.answer import Answer
 from agents.conversation.phrases import Phrases, phrases
@@ -14,6 +15,16 @@ from reporting.draft import Draft
 from reporting.ledger import Decision, LedgerEntry
 from reporting.suggestions import state
 
+_NEAREST: Final = {
+    Finding.SCARRING: Finding.FIBROSIS,
+    Finding.HYPERINFLATION: Finding.EMPHYSEMA,
+    Finding.LOBAR_COLLAPSE: Finding.ATELECTASIS,
+    Finding.AIRSPACE_OPACITY: Finding.CONSOLIDATION,
+    Finding.HEART_FAILURE: Finding.EDEMA,
+    Finding.VASCULAR_CONGESTION: Finding.EDEMA,
+    Finding.LUNG_TUMOR: Finding.MASS,
+}
+"""What is told instead where no expert judges a finding; neither answers for the other."""
 STATED = (Decision.PRESENT, Decision.UNCERTAIN)
 
 
@@ -47,7 +58,12 @@ def about(draft: Draft, question: Question) -> Answer:
     entries = entries_on(draft, question.finding)
     if not entries:
         text = said.say("not_judged", finding=name(question.finding, question))
-        return Answer(text=text, intent=question.intent)
+        near = _NEAREST.get(question.finding)
+        if near is None or not entries_on(draft, near):
+            return Answer(text=text, intent=question.intent)
+        told = about(draft, question.model_copy(update={"finding": near}))
+        nearest = said.say("nearest", finding=name(near, question), answer=told.text)
+        return told.model_copy(update={"text": f"{text} {nearest}"})
     tell = {
         Intent.PRESENCE: _presence,
         Intent.LOCATION: _location,

@@ -100,6 +100,22 @@ def test_yes_and_no_follow_the_ledger(draft: Draft) -> None:
         assert affirmed is (entry.decision in STATED), (entry, answer.text)
 
 
+def test_what_nobody_judges_is_answered_by_the_nearest_and_said_so(enlarged: Draft) -> None:
+    [scars, screws] = ask(enlarged, "Is there scarring?", "Is there a granuloma?")
+    assert "No expert here judges" in scars.text and "nearest" in scars.text
+    assert scars.claims[0].finding is Finding.FIBROSIS
+    assert not any(claim.finding is Finding.SCARRING for claim in scars.claims)
+    assert "nearest" not in screws.text
+
+
+def test_a_very_long_conversation_forgets_its_beginning(enlarged: Draft, tmp_path: Path) -> None:
+    from agents.conversation.graph import MOST_TURNS, Turn, _and_on
+
+    turns = [Turn(question=str(number), answer="") for number in range(MOST_TURNS)]
+    kept = _and_on(turns, [Turn(question="last", answer="")])
+    assert len(kept) == MOST_TURNS and kept[0]["question"] == "1"
+
+
 def test_a_question_may_lean_on_the_one_before(enlarged: Draft) -> None:
     first, second, third, fourth = ask(
         enlarged, "Is there a pneumothorax?", "and an effusion?", "how sure are you?", "why?"
