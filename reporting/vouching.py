@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
+from findings.catalogue import is_a
 from findings.claims import Claim, Frozen
 from findings.lexicon import Cue, Match, Place, Statement, load_lexicon
 from findings.tokens import Token, tokenize
@@ -42,14 +43,9 @@ _CERTAINTIES = {
     Cue.DOUBTFUL_NEGATION_BEFORE: Certainty.PROBABLE,
     Cue.DOUBTFUL_NEGATION_AFTER: Certainty.PROBABLE,
 }
-_NEGATIONS = frozenset(
-    {
-        Cue.NEGATION_BEFORE,
-        Cue.NEGATION_AFTER,
-        Cue.DOUBTFUL_NEGATION_BEFORE,
-        Cue.DOUBTFUL_NEGATION_AFTER,
-    }
-)
+_BEFORE = frozenset({Cue.NEGATION_BEFORE, Cue.DOUBTFUL_NEGATION_BEFORE})
+_AFTER = frozenset({Cue.NEGATION_AFTER, Cue.DOUBTFUL_NEGATION_AFTER})
+_NEGATIONS = _BEFORE | _AFTER
 _RESOLUTIONS = frozenset({Cue.RESOLVED_BEFORE, Cue.RESOLVED_AFTER})
 
 Modifier = Side | Severity | Change | Certainty | Polarity
@@ -79,7 +75,7 @@ def unread_words(text: str, expected: Sequence[Claim], language: Language) -> tu
     beside a change only.
     """
     tokens, matches = _read(text, language)
-    read = {place for match in matches if match.meaning not in _SILENCING for place in match.words}
+    read = {place for match in matches if _speaks(match, expected) for place in match.words}
     words = _plain_words(language)
     plain = words.plain
     if not any(claim.present for claim in expected):
@@ -173,7 +169,12 @@ def _modifiers(match: Match) -> Iterator[Modifier]:
 
 
 def _doubly_negated(matches: Sequence[Match]) -> bool:
-    """Whether one negation follows another with no finding between them."""
+    """Whether one negation follows another with no finding between them, or a finding has two."""
+    before = [match for match in matches if match.meaning in _BEFORE]
+    used = {place for match in before for place in match.words}
+    after = [m for m in matches if m.meaning in _AFTER and not used & set(m.words)]
+    if any(one.end <= other.start for one in before for other in after):
+        return True
     end = None
     for match in matches:
         if isinstance(match.meaning, Statement):
@@ -190,6 +191,21 @@ def _read(text: str, language: Language) -> tuple[list[Token], list[Match]]:
     lexicon = load_lexicon(language)
     tokens = [token for token in tokenize(text) if token.text not in lexicon.fillers]
     return tokens, lexicon.find(tokens)
+
+
+def _speaks(match: Match, expected: Sequence[Claim]) -> bool:
+    """Whether the labeler's understanding of a phrase vouches for its words.
+
+    A finding's name does so only beside a claim of its kind: where the labeler passes over one (the
+    "normal" of "the rest is normal"), no claim would show it.
+    """
+    if isinstance(match.meaning, Statement):
+        return any(
+            is_a(finding, claim.finding) or is_a(claim.finding, finding)
+            for finding in match.meaning.findings
+            for claim in expected
+        )
+    return match.meaning not in _SILENCING
 
 
 @cache
