@@ -20,7 +20,7 @@ from findings.vocabulary import Language, Side
 from models.clala.lesions import LESIONS, SPOKEN_OF, WHOLE_LUNGS, Standing, standing
 from models.clala.region_sentences import compose_region
 from models.clues.text_encoder import SentenceEncoder, tokenize
-from models.data.sentence_pool import side_of
+from models.data.sentence_pool import composed, level_of, side_of
 from models.reports.cases import CaseSet, ReportCase
 from models.reports.sentences import split_report
 
@@ -50,11 +50,29 @@ class RegionTexts:
         return compose_region(own.claims, region, self.wordings, random)
 
     def _wordings(self, claim: Claim) -> tuple[str, ...]:
-        """The sentences that state a claim and nothing else, as the case set words them."""
+        """The sentences that state a claim and nothing else, as the case set words them.
+
+        Those that name another place than the claim does are left out; where that leaves none,
+        a plain sentence is made.
+        """
         random = np.random.default_rng(0)
-        drawn = {self._cases.reword((claim,), random).lower() for _ in range(self._draws)}
-        spaced = (text.replace(".", " .").replace(",", " ,") for text in drawn if text)
-        return tuple(sorted(spaced))
+        drawn = {self._cases.reword((claim,), random) for _ in range(self._draws)}
+        kept = [text for text in drawn if states_alone(text, claim)]
+        texts = kept or [next(iter(composed(claim))).text]
+        return tuple(sorted(t.lower().replace(".", " .").replace(",", " ,") for t in texts))
+
+
+def states_alone(text: str, claim: Claim) -> bool:
+    """Whether a text states a claim at its place, and neither more nor less."""
+    read = label_report(text, Language.ENGLISH)
+    return bool(read) and all(
+        own.finding is claim.finding
+        and own.polarity is claim.polarity
+        and side_of(own) is side_of(claim)
+        and level_of(own.region) is level_of(claim.region)
+        and (own.region is None or claim.region is not None)
+        for own in read
+    )
 
 
 def written_of_region(case: ReportCase, region: Region) -> str | None:

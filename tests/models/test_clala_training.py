@@ -30,7 +30,7 @@ from models.clala.paper import count_clala, paper_network
 from models.clala.preset import ROWS, ClalaPreset, ClalaSettings, StageSettings
 from models.clala.region_sentences import compose_region, every_sentence
 from models.clala.task import ClalaTask, Films, LesionPartners
-from models.clala.texts import written_of_region
+from models.clala.texts import states_alone, written_of_region
 from models.clala.training import chosen_films, vit_weights
 from models.clala.views import box_shares, cut_out
 from models.clues.preset import TextEncoderSettings
@@ -82,7 +82,7 @@ SETTINGS = ClalaSettings(
     fine_tuning=StageSettings(steps=2, learning_rate=1e-3, size=32),
 )
 LOOP = LoopSettings(
-    steps=100,
+    steps=80,
     batch_size=8,
     learning_rate=1e-2,
     trunk_learning_rate=5e-3,
@@ -90,7 +90,7 @@ LOOP = LoopSettings(
     warmup_steps=5,
     clip_norm=1.0,
     ema_decay=0.9,
-    validate_every=100,
+    validate_every=80,
     patience=9,
     threads=1,
 )
@@ -302,6 +302,17 @@ def test_a_written_report_is_shared_out_among_regions() -> None:
     )
     assert written_of_region(case, Region.RIGHT_COSTOPHRENIC_ANGLE) is None
     assert written_of_region(case, Region.RIGHT_LUNG) == "No pneumothorax."
+
+
+def test_a_wording_that_names_another_place_is_not_taken() -> None:
+    unplaced = Claim(finding=Finding.INFILTRATION)
+    assert states_alone("There is infiltrate.", unplaced)
+    assert not states_alone("Infiltrate in the cardiac silhouette.", unplaced)
+    assert not states_alone("Infiltrate and nodule.", unplaced)
+    assert not states_alone("", unplaced)
+    left = Claim(finding=Finding.INFILTRATION, side=Side.LEFT, region=Region.LEFT_LOWER_ZONE)
+    assert states_alone("Infiltrate in the left lower lung zone.", left)
+    assert not states_alone("Infiltrate in the right lower lung zone.", left)
 
 
 def test_boxes_become_shares_and_absent_regions_say_so() -> None:
