@@ -39,7 +39,8 @@ def llm(rounds: int, at_once: int, embedded: bool, server: bool, json_file: Path
 
     settings = load_settings()
     patient = settings.llm.model_copy(update={"embedded_seconds": 600.0, "timeout_seconds": 600.0})
-    settings = settings.model_copy(update={"llm": patient})
+    experts = settings.experts.model_copy(update={"time_limit_seconds": 600.0})
+    settings = settings.model_copy(update={"llm": patient, "experts": experts})
     report = SpeedReport(threads=settings.threads or os.cpu_count() or 1)
     notes = []
     with prepared(settings) as ready:
