@@ -118,14 +118,16 @@ class Target:
         )
 
 
-def attack_all(seed: int = 0, progress: Callable[[int, int], None] | None = None) -> AttackReport:
-    """Every case with the phraser and with every hostile writer, in both forms.
+def attack_all(
+    seed: int = 0, step: int = 1, progress: Callable[[int, int], None] | None = None
+) -> AttackReport:
+    """Every `step`-th case with the phraser and with every hostile writer, in both forms.
 
     `progress` is told of cases done and of all.
     """
     attacks: list[Attack] = []
-    every = list(cases(seed))
-    for number, case in enumerate(every):
+    chosen = list(cases(seed))[::step]
+    for number, case in enumerate(chosen):
         target = Target(case)
         attacks.append(target.attack())
         for name in WRITERS:
@@ -133,7 +135,7 @@ def attack_all(seed: int = 0, progress: Callable[[int, int], None] | None = None
             attacks.append(target.attack(told))
             attacks.append(target.attack(liar(name, number, served=True), whole=True))
         if progress is not None:
-            progress(number + 1, len(every))
+            progress(number + 1, len(chosen))
     return AttackReport(attacks=tuple(attacks))
 
 

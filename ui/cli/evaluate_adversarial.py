@@ -9,8 +9,11 @@ import click
 
 @click.command()
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the generated cases.")
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, help="Each such case only."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
-def adversarial(seed: int, json_file: Path | None) -> None:
+def adversarial(seed: int, every: int, json_file: Path | None) -> None:
     """Attack the writing with generated cases and hostile writers; no data are needed."""
     from evaluation.adversarial import attack_all
 
@@ -18,7 +21,7 @@ def adversarial(seed: int, json_file: Path | None) -> None:
         if done % 20 == 0 or done == of:
             click.echo(f"{done} of {of} cases", err=True)
 
-    report = attack_all(seed, progress)
+    report = attack_all(seed, every, progress)
     click.echo(report.markdown())
     if json_file is not None:
         json_file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
