@@ -32,7 +32,7 @@ from agents.state import FinalText, SignOff
 from findings.errors import NotAChestRadiographError, ReadingRoomError, UserInputError
 from findings.evidence import Box
 from findings.vocabulary import Language
-from imaging.study import Study
+from imaging.study import Study, StudyImage
 from reporting.draft import Draft
 from reporting.files import DRAFT_FILE, read_draft
 
@@ -155,6 +155,19 @@ class Room:
 
         loader = self._services.load_study if self._services else load_study
         return loader(study.study, prior=study.prior)
+
+    def film(self, study: ShelvedStudy, prior: bool = False) -> StudyImage:
+        """The frontal film of the study or of its prior.
+
+        Raises `StudyError` where it cannot be read, `UserInputError` where there is no prior.
+        """
+        from imaging.loading import load_study
+
+        path = study.prior if prior else study.study
+        if path is None:
+            raise UserInputError("This study has no prior. Give one with “Add prior”.")
+        loader = self._services.load_study if self._services else load_study
+        return loader(path).frontal
 
     def sign(self, study: ShelvedStudy, signer: str) -> Draft:
         """A person takes responsibility for the report: it becomes signed and stays as it is.

@@ -44,6 +44,8 @@ class OfStudy(_Shape):
 
 
 class SampleWanted(_Shape):
+    """A synthetic sample, by name."""
+
     name: Literal["cardiomegaly", "effusion", "nodule", "opacity_and_line", "normal"]
 
 
@@ -56,35 +58,51 @@ class Given(_Shape):
 
 
 class DraftWanted(OfStudy):
+    """How a draft is wanted."""
+
     language: Language = Language.ENGLISH
     indication: str = Field(default="", max_length=500)
 
 
 class Since(OfStudy):
+    """A look at the progress; `seen` events are known already."""
+
     seen: int = Field(default=0, ge=0)
 
 
 class Asked(OfStudy):
+    """A question."""
+
     question: str = Field(min_length=1, max_length=2_000)
 
 
 class Pointed(OfStudy):
+    """A box drawn on the film, in display pixels: left, top, right, bottom."""
+
     box: tuple[float, float, float, float]
 
 
 class ToReview(OfStudy):
+    """A report to check."""
+
     report: str = Field(min_length=1, max_length=100_000)
 
 
 class Edited(OfStudy):
+    """What a person does to a sentence."""
+
     act: PersonAct
 
 
 class Signed(OfStudy):
+    """A name under the report."""
+
     signer: str = Field(min_length=1, max_length=200)
 
 
 class Wanted(OfStudy):
+    """A format to export."""
+
     format: Format
 
 
@@ -214,10 +232,7 @@ class Calls:
 
     def prior(self, owner: str, call: OfStudy) -> dict[str, Any]:
         """The film of the prior study."""
-        study = self._of(owner, call)
-        if study.prior is None:
-            raise UserInputError("This study has no prior. Give one with “Add prior”.")
-        return {"film": self._film(study, "prior")}
+        return {"film": self._film(self._of(owner, call), "prior")}
 
     def _film(self, study: ShelvedStudy, which: str) -> dict[str, Any]:
         key = (study.id, which)
@@ -225,11 +240,7 @@ class Calls:
             if key in self._films:
                 self._films.move_to_end(key)
                 return self._films[key]
-        loaded = self._room.load(study)
-        shown = loaded.prior if which == "prior" else loaded
-        if shown is None:
-            raise UserInputError("This study has no prior.")
-        film = film_view(shown.frontal)
+        film = film_view(self._room.film(study, prior=which == "prior"))
         if which == "current":
             (study.folder / "thumb.txt").write_text(film["thumb"])
         with self._lock:
@@ -330,7 +341,7 @@ class Calls:
         """The report as a file of a format."""
         study = self._of(owner, call)
         draft = self._room.draft(study)
-        image = self._room.load(study).frontal
+        image = self._room.film(study)
         content = export(draft, call.format, image=image, source=study.study)
         kind = FORMATS[call.format]
         return {

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from agents.room import Room
 from agents.room.shelf import MOST_BYTES
-from findings.errors import ReadingRoomError
+from findings.errors import ReadingRoomError, UserInputError
 from ui.web import calls
 from ui.web.door import Door, browser_of
 
@@ -36,6 +36,7 @@ SCRIPTS: Final = (
 
 def build_page(room: Room) -> gr.Blocks:
     """The page on a room."""
+    page: gr.Blocks
     with gr.Blocks(title="Reading Room", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(
             html_template=_asset("room.html"),
@@ -123,8 +124,6 @@ def _served(
 
 def owner_of(request: Any) -> str:
     """Who asks: the user who logged in, else the browser. Raises `UserInputError` for neither."""
-    from findings.errors import UserInputError
-
     user = _user(request)
     if user is not None:
         return f"user:{user}"

@@ -130,6 +130,7 @@ function aboutPlace(x, y) {
 async function compare(mode) {
   if (!room.opened || !room.opened.prior) return;
   const own = room.study;
+  if (mode !== 'off' && !room.prior) say('Opening the prior…');
   if (mode !== 'off' && !room.prior) {
     const answer = await call('prior', { study: own });
     if (!answer || room.study !== own) return;

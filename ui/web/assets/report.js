@@ -32,7 +32,7 @@ function tellStatus() {
   if (!report) { status.textContent = ''; return; }
   if (signed()) { status.textContent = report.signed || 'Signed'; status.classList.add('signed'); return; }
   const clashes = new Set(report.sentences.filter((one) => one.notes.some((note) => note.contradicts)).map((one) => one.id)).size + report.notes.filter((note) => note.contradicts).length;
-  const read = report.open ? `${report.open} of ${report.sentences.filter((one) => one.claims).length} findings to read` : 'every finding read';
+  const read = report.open ? `${report.open} of ${report.sentences.filter((one) => one.claims).length} sentences to read` : 'every sentence read';
   const kind = report.status === 'verified' ? 'Draft, read back against its evidence' : 'Draft, unverified';
   status.textContent = `${kind} · ${read}${clashes ? ` · ${clashes} in conflict` : ''}`;
   status.title = clashes ? 'The report says what the evidence or another sentence denies. It can be signed all the same.' : 'Sentences without your verdict yet';
