@@ -172,7 +172,8 @@ def score(writer: str, written: Sequence[Written], model: str = "") -> WriterSco
         repetition=mean([repetition(_sentences(one)) for one in written]),
         reading_ease=mean([reading_ease(text, language) for text in texts]),
         words_per_sentence=mean([words_per_sentence(text) for text in texts]),
-        distinct=estimate(lambda chosen: _distinct([affirming[i] for i in chosen]), patients),
+        # No interval: drawing a draft twice would itself repeat its sentences.
+        distinct=Estimate(value=_distinct(affirming), cases=len(written)),
         seconds=mean([one.seconds for one in written]),
     )
 
@@ -223,6 +224,6 @@ def _affirming(one: Written) -> list[str]:
     ]
 
 
-def _distinct(drafts: Sequence[Sequence[str]]) -> float:
+def _distinct(drafts: Sequence[Sequence[str]]) -> float | None:
     every = [text for draft in drafts for text in draft]
-    return len(set(every)) / len(every) if every else float("nan")
+    return len(set(every)) / len(every) if every else None

@@ -22,7 +22,7 @@ from models.language.trainer import (
 )
 from models.language.tuning import TuningRequest
 
-_MOST_VALIDATED: Final = 48
+_MOST_VALIDATED: Final = 24
 
 
 def tune_dpo(request: TuningRequest) -> dict[str, float]:

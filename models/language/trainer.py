@@ -281,6 +281,7 @@ def finish(
             "learning rate in the preset."
         )
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    (folder / WEIGHTS_FILE).chmod(0o644)
     config = model.peft_config["default"]
     config.base_model_name_or_path = request.match.base_model
     config.inference_mode = True
