@@ -111,7 +111,9 @@ def test_a_proposed_change_is_accepted_and_taken_back(client: TestClient, drafte
     assert undone["status"] == "verified" and proposed["text"] not in text()
     assert client.delete(f"{path}/edits/last", headers=ONE).status_code == 409
     empty = client.post(f"{path}/edits", json={"act": "reword"}, headers=ONE)
-    assert empty.status_code == 400 and "incomplete" in empty.json()["error"]
+    assert empty.status_code == 422 and "sentence" in empty.json()["error"]
+    blank = client.post(f"{path}/edits", json={"act": "add", "text": "\u0007"}, headers=ONE)
+    assert blank.status_code == 400 and "printed" in blank.json()["error"]
 
 
 def test_openai_clients_are_understood(client: TestClient, drafted: str) -> None:

@@ -29,6 +29,7 @@ from ui.api.shapes import (
     ReviewOut,
     StudiesOut,
     StudyOut,
+    person_act,
 )
 
 _OF_A_STUDY: Final[dict[int | str, dict[str, Any]]] = {
@@ -173,7 +174,7 @@ def edit(room: TheRoom, study: Drafted, act: EditIn) -> EditedOut:
     Nothing is blocked: what contradicts the evidence is noted, and the report is then no longer
     verified.
     """
-    wanted = act.as_act()
+    wanted = person_act(act)
     try:
         room.edit(study, wanted)
     except UserInputError as error:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.conversation.answer import Answer
-from agents.editing import Act, Note, PersonAct
+from agents.editing import Note, PersonAct
 from agents.editing.acts import LONGEST_SENTENCE
 from agents.room import StudyState
 from findings.errors import UserInputError
 from findings.vocabulary import Language
-from reporting.draft import DraftStatus, Section, SectionName
+from reporting.draft import DraftStatus, Section
 from reporting.review_items import ReviewItem
 
 _WORDS = r"\S"
@@ -45,24 +45,42 @@ class DraftIn(_Shape):
     indication: str | None = Field(default=None, max_length=2_000)
 
 
-class EditIn(_Shape):
-    """A person's act on the draft. `sentence` names a sentence, `text` is what was written."""
+SentenceId = Annotated[str, Field(pattern=r"^S[1-9][0-9]{0,3}$")]
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_SENTENCE, pattern=_WORDS)]
 
-    act: Literal["accept", "reject", "restore", "reword", "add"]
-    sentence: str | None = Field(default=None, pattern=r"^S[1-9][0-9]{0,3}$")
-    text: str | None = Field(default=None, min_length=1, max_length=LONGEST_SENTENCE)
+
+class VerdictIn(_Shape):
+    """A person's verdict on a sentence; `restore` takes back what was done to it."""
+
+    act: Literal["accept", "reject", "restore"]
+    sentence: SentenceId
+
+
+class RewordIn(_Shape):
+    """A sentence in a person's words."""
+
+    act: Literal["reword"]
+    sentence: SentenceId
+    text: Words
+
+
+class AddIn(_Shape):
+    """A sentence of a person's own, put at the end of a section."""
+
+    act: Literal["add"]
+    text: Words
     section: Literal["findings", "impression"] = "findings"
 
-    def as_act(self) -> PersonAct:
-        """The act, to be kept. Raises `UserInputError` where it lacks something."""
-        act = Act(self.act)
-        section = SectionName(self.section) if act is Act.ADD else None
-        try:
-            return PersonAct(act=act, sentence=self.sentence, text=self.text, section=section)
-        except ValidationError:
-            raise UserInputError(
-                "The act is incomplete: 'add' and 'reword' need a text, all but 'add' a sentence."
-            ) from None
+
+EditIn = Annotated[VerdictIn | RewordIn | AddIn, Field(discriminator="act")]
+
+
+def person_act(wanted: VerdictIn | RewordIn | AddIn) -> PersonAct:
+    """The act, to be kept. Raises `UserInputError` where its words hold nothing printable."""
+    try:
+        return PersonAct.model_validate(wanted.model_dump())
+    except ValidationError:
+        raise UserInputError("The text holds no words that can be printed.") from None
 
 
 class EditedOut(_Shape):
