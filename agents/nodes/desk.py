@@ -75,9 +75,16 @@ class Desk:
             session.writing_until = perf_counter() + self.backends[0].seconds
         return session.writing_until - perf_counter()
 
-    def ask(self, question: Callable[[RewordingBackend, float], Answer]) -> Answer | None:
-        """The first back end's answer; one that fails is left out from then on. `None`: none."""
-        while self.backends:
+    def ask(
+        self,
+        question: Callable[[RewordingBackend, float], Answer],
+        only: RewordingBackend | None = None,
+    ) -> Answer | None:
+        """The first back end's answer; one that fails is left out from then on. `None`: none.
+
+        `only`: no other back end is asked where this one fails.
+        """
+        while self.backends and only in (None, self.backends[0]):
             left = self.seconds_left
             if left <= 0:
                 return None

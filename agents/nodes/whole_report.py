@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.aggregator.contract import Attempt, ReportBackend, RewordingBackend
+from agents.aggregator.contract import Attempt, ReportBackend
 from agents.aggregator.report import Passage, Written, parse_report, passages, report_task
 from agents.nodes.desk import Desk, Fault
 from reporting.draft import Section, Sentence
@@ -20,11 +20,9 @@ def write_whole(
     by one. Planned sentences that the answer leaves out stay the phraser's.
     """
     task = report_task(planned, desk.style, desk.state["request"])
-
-    def question(backend: RewordingBackend, left: float) -> str | None:
-        return writer.write_report(task, left) if backend is writer else None
-
-    answer = desk.ask(question)
+    if not task.points:
+        return list(planned), []
+    answer = desk.ask(lambda _, left: writer.write_report(task, left), only=writer)
     if answer is None:
         return list(planned), []
     written = parse_report(answer, task)

@@ -36,7 +36,7 @@ LUNG = (Finding.CONSOLIDATION, Finding.NODULE, Finding.MASS, Finding.ATELECTASIS
 PLEURAL = (Finding.PLEURAL_EFFUSION, Finding.PNEUMOTHORAX, Finding.PLEURAL_THICKENING)
 SIZED = (Finding.NODULE, Finding.MASS)
 DENIED = tuple(finding for finding in (*LUNG, *PLEURAL) if finding in PERTINENT)
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=15)
 ZONES = tuple(region for region in Region if region.value.endswith("_zone"))
 
 
