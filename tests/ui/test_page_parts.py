@@ -191,7 +191,8 @@ def test_with_passwords_a_name_keeps_its_studies_in_any_browser(room: Room, free
                 assert entered.status_code == 200
                 for cookie in browser.cookies.jar:
                     cookie.secure = False
-                assert len(_call(browser, page, "worklist", {}).json()["studies"]) == count
+                told = _call(browser, page, "worklist", {}).json()
+                assert (told["user"], len(told["studies"])) == (name, count)
     finally:
         page.close()
 

@@ -23,6 +23,8 @@ from reporting.exports import FORMATS, Format, export
 from ui.web.film import film_view
 from ui.web.report import evidence_view, notes_view, report_view
 
+USER: Final = "user:"
+"""Begins the owner of whoever logged in by name; a browser's token has no colon."""
 SAMPLES: Final = ("cardiomegaly", "effusion", "nodule", "opacity_and_line", "normal")
 _PATIENCE: Final = 0.8
 """Seconds that a call for progress waits for news."""
@@ -122,6 +124,7 @@ class Calls:
         """The owner's studies, the oldest first."""
         studies = self._room.shelf(owner).all()
         return {
+            "user": owner.removeprefix(USER) if owner.startswith(USER) else "",
             "studies": [self._card(study, n) for n, study in enumerate(studies, start=1)],
             "samples": list(SAMPLES),
             "formats": [

@@ -126,7 +126,7 @@ def owner_of(request: Any) -> str:
     """Who asks: the user who logged in, else the browser. Raises `UserInputError` for neither."""
     user = _user(request)
     if user is not None:
-        return f"user:{user}"
+        return f"{calls.USER}{user}"
     browser = browser_of(request.headers.get("cookie", ""))
     if browser is None:
         raise UserInputError("This browser keeps no cookies, so its studies cannot be told apart.")

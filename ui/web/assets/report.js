@@ -226,7 +226,7 @@ function openSigning() {
   box.replaceChildren();
   const title = make('h2', '', 'Sign the report'); title.id = 'sign-title';
   const form = make('form'); form.method = 'dialog';
-  const name = make('input'); name.name = 'signer'; name.required = true; name.maxLength = 200; name.autocomplete = 'name'; name.value = kept('signer') || '';
+  const name = make('input'); name.name = 'signer'; name.required = true; name.maxLength = 200; name.autocomplete = 'name'; name.value = kept('signer') || room.user || '';
   const label = make('label', '', 'Your name'); label.append(name);
   const clashes = room.report.sentences.flatMap((one) => one.notes).concat(room.report.notes).filter((note) => note.contradicts).length;
   form.append(make('p', '', 'You take responsibility for the text as it stands. It becomes final: no edit, no new draft. The audit log is closed with its digest.'));

@@ -4,8 +4,19 @@ const STATES = { new: 'not drafted', queued: 'waiting', drafting: 'being drafted
 async function loadWorklist() {
   const answer = await call('worklist');
   if (!answer) return;
+  writeUser(answer.user);
   room.studies = answer.studies; room.samples = answer.samples; room.formats = answer.formats;
   writeWorklist();
+}
+
+function writeUser(name) {
+  room.user = name;
+  const who = find('.who');
+  who.replaceChildren();
+  if (!name) return;
+  const out = make('a', '', 'Log out');
+  out.href = 'logout';
+  who.append(`${name} · `, out);
 }
 
 function writeWorklist() {
