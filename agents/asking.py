@@ -66,9 +66,14 @@ class Conversation:
         from langsmith import tracing_context
 
         from agents.conversation.graph import Talk, build_conversation
+        from agents.conversation.intent_head import intent_head
 
         graph = build_conversation(saver)  # type: ignore[arg-type]
-        talk = Talk(self.draft, self.agent or served_agent(self.settings))
+        talk = Talk(
+            self.draft,
+            self.agent or served_agent(self.settings),
+            intent_head(self.settings.cache_dir),
+        )
         answers = []
         for text in texts:
             given: ConversationState = {

@@ -19,7 +19,7 @@ from agents.conversation import proposals, report_answers, study_answers
 from agents.conversation.answer import Answer
 from agents.conversation.ledger_answers import about
 from agents.conversation.phrases import phrases
-from agents.conversation.router import Intent, Question, route
+from agents.conversation.router import Guesser, Intent, Question, route
 from agents.conversation.tool_agent import ToolAgent
 from agents.conversation.toolbox import Act
 from findings.vocabulary import Language
@@ -62,6 +62,7 @@ class Talk:
 
     draft: Draft
     agent: ToolAgent | None = None
+    guess: Guesser | None = None
 
 
 def _refuse(draft: Draft, question: Question) -> Answer:
@@ -96,11 +97,12 @@ ACTS: Final[Mapping[Intent, Act]] = {
 """How each intent is answered."""
 
 
-def _route(state: ConversationState) -> ConversationState:
+def _route(state: ConversationState, runtime: Runtime[Talk]) -> ConversationState:
     kept = state.get("turns", [])
     before = Question.model_validate_json(kept[-1]["question"]) if kept else None
     named = state.get("language")
-    question = route(state["asked"], before, Language(named) if named else None)
+    language = Language(named) if named else None
+    question = route(state["asked"], before, language, runtime.context.guess)
     return {"question": question.model_dump_json()}
 
 

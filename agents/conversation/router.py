@@ -7,6 +7,7 @@ question that leans on the one before ("and on the left?", "why?") takes what it
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -87,8 +88,28 @@ class Question(Frozen):
     sentence: int | None = Field(default=None, description="number meant; -1: the last")
 
 
-def route(text: str, before: Question | None = None, language: Language | None = None) -> Question:
-    """Understand a question, in the light of the one before it."""
+class IntentGuess(Frozen):
+    """What a question may ask, and how sure that is: about 1 where it is."""
+
+    intent: Intent
+    score: float
+
+
+Guesser = Callable[[str], IntentGuess | None]
+"""Guesses the intent of a question that no pattern knows, from its meaning."""
+_SURE_ENOUGH: Final = 0.4
+
+
+def route(
+    text: str,
+    before: Question | None = None,
+    language: Language | None = None,
+    guess: Guesser | None = None,
+) -> Question:
+    """Understand a question, in the light of the one before it.
+
+    `guess` is asked where no pattern of English matches and the question leans on no other.
+    """
     text = " ".join(text[:LONGEST_QUESTION].split())
     language = language or _language(text, before)
     said = phrases(language)
@@ -96,6 +117,7 @@ def route(text: str, before: Question | None = None, language: Language | None =
     claim = _topic(text, language)
     side = _side(plain, claim, language)
     intent = _intent(plain, language)
+    refused = intent is Intent.OUT_OF_SCOPE
     finding = claim.finding if claim else None
     if intent is Intent.SUMMARY and finding is not None:
         intent = Intent.PRESENCE  # "anything wrong with the heart?" asks about the heart
@@ -105,7 +127,12 @@ def route(text: str, before: Question | None = None, language: Language | None =
             intent = before.intent
         if finding is None and (intent not in _MAY_LEAN or leaning):
             finding, side = before.finding, _in_turn(plain, side, before, language)
-    understood = intent is not None or finding is not None
+    if intent is None and guess is not None and language is Language.ENGLISH:
+        guessed = guess(text)
+        named = guessed is not None and guessed.intent is Intent.OUT_OF_SCOPE and finding
+        if guessed is not None and guessed.score >= _SURE_ENOUGH and not named:
+            intent = guessed.intent
+    understood = intent not in (None, Intent.OUT_OF_SCOPE) or finding is not None or refused
     if intent is None:
         intent = Intent.PRESENCE if finding is not None else Intent.OUT_OF_SCOPE
     return Question(
