@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.reports.bert_score import matched
+from evaluation.reports.bert_score import BertScorer, matched
 from evaluation.reports.cider import cider
+from evaluation.reports.meteor_java import meteor_1_5
 from evaluation.reports.overlap import bleu, bleu_counts, meteor, rouge_l
 from evaluation.reports.words import joined, words
+from findings.errors import ResourceError, WeightsError
 from findings.vocabulary import Language
 
 GENERATED = (
@@ -150,3 +153,42 @@ def test_bert_score_matching_against_a_slow_one() -> None:
     assert matched(ours, theirs) == pytest.approx(expected)
     assert matched(ours, ours) == pytest.approx((1, 1, 1))
     assert matched(ours[:0], theirs) == (0, 0, 0)
+
+
+def test_meteor_1_5_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(ResourceError, match="Java"):
+        meteor_1_5(["clear lungs"], ["clear lungs"])
+
+
+def test_bert_score_of_a_folder_that_holds_no_encoder(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="models pull"):
+        BertScorer(tmp_path)
+
+
+def test_bert_score_with_an_encoder_on_disk(tmp_path: Path) -> None:
+    """A tiny random BERT: the same words score 1, start and end marks do not count."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nclear\nlungs\nlarge\nheart\n")
+    BertTokenizerFast(vocab=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    config = BertConfig(
+        vocab_size=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        initializer_range=1.0,
+    )
+    BertModel(config).save_pretrained(tmp_path)
+    scorer = BertScorer(tmp_path, "tiny")
+    same, other, nothing = scorer.score(
+        ["clear lungs", "large heart", ""], ["clear lungs", "clear lungs", "clear lungs"]
+    )
+    assert same == pytest.approx([1, 1, 1], abs=1e-5)
+    assert other[2] < 0.99 and list(nothing) == [0, 0, 0]
+    # A batch's padding does not matter.
+    alone = scorer.score(["large heart"], ["clear lungs"])
+    assert alone[0] == pytest.approx(other, abs=1e-5)
