@@ -15,6 +15,9 @@ class ClalaConfig(ReportConfig):
     shape: ClalaShape
     switches: Switches
     size: int = Field(gt=0, description="side of a cut-out region")
+    region_detector: str = Field(
+        default="", description="folder of the region detector; blank: the anatomy segmenter"
+    )
     vocabulary: Vocabulary | None = Field(
         description="of the small network; none where a BERT tokenizer's word pieces are used"
     )

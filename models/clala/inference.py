@@ -22,13 +22,12 @@ from models.clala.config import ClalaConfig
 from models.clala.decoder import RegionWords, WholeWords, WordPieces
 from models.clala.lesions import LESIONS
 from models.clala.network import ClalaNetwork, RegionViews
-from models.clala.views import RegionFinder, SegmentedRegions, box_shares, cut_out
+from models.clala.views import RegionFinder, box_shares, cut_out, region_finder
 from models.classifier.inference import FindingClassifier
 from models.clues.text_encoder import load_tokenizer
 from models.language.loading import located
 from models.reports.checkpoint import load_trained, require_same
 from models.reports.contract import Decoding, ReportModelName, WrittenReport
-from models.segmenter.inference import AnatomySegmenter
 from models.shipping import read_config
 
 _BATCH = 8
@@ -182,8 +181,8 @@ class ClalaWriter:
 
 
 def load_clala(folder: Path, cache: Path, finder: RegionFinder | None = None) -> ClalaWriter:
-    """Load what `train_clala` left in ``OUT/weights``; regions are segmented unless ``finder`` is
-    given.
+    """Load what `train_clala` left in ``OUT/weights``; ``finder`` takes the place of what found
+    the regions in training.
 
     Raises:
         WeightsError: weights or config are missing, damaged or of another network, or the
@@ -205,9 +204,8 @@ def load_clala(folder: Path, cache: Path, finder: RegionFinder | None = None) ->
         texts = torch.zeros(len(LESIONS), 2, config.lesion_tokens, dtype=torch.long)
     network = ClalaNetwork(config.shape, config.switches, words.size, words.special, texts)
     load_trained(network, folder, config)
-    return ClalaWriter(
-        config, network, words, classifier, finder or SegmentedRegions(AnatomySegmenter.load())
-    )
+    detector = Path(config.region_detector) if config.region_detector else None
+    return ClalaWriter(config, network, words, classifier, finder or region_finder(detector))
 
 
 def _joined(views: Sequence[RegionViews]) -> RegionViews:

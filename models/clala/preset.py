@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -43,6 +44,10 @@ class ClalaSettings(PresetSettings):
     fine_tuning: StageSettings
     films: int = Field(
         default=0, ge=0, description="training films, those with placed lesions first; 0: all"
+    )
+    region_detector: Path | None = Field(
+        default=None,
+        description="folder of a trained region detector; none: the anatomy segmenter's masks",
     )
     pairs: int = Field(
         default=32, gt=0, description="most pairs of a batch in lesion-level contrastive learning"

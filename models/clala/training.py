@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from findings.errors import WeightsError
+from findings.regions import CLALA_REGIONS
 from models.clala.config import ClalaConfig
 from models.clala.decoder import RegionWords, WholeWords, WordPieces
 from models.clala.network import ClalaNetwork
@@ -19,7 +20,7 @@ from models.clala.preset import ROWS, ClalaPreset, ClalaSettings
 from models.clala.region_sentences import every_sentence
 from models.clala.task import ClalaTask, Films, Look
 from models.clala.texts import RegionTexts, SentenceVectors, TextInputs, TextTokens, lesion_names
-from models.clala.views import PatchViews, RegionFinder, SegmentedRegions, TrunkViews, film_boxes
+from models.clala.views import PatchViews, TrunkViews, film_boxes, region_finder
 from models.classifier.inference import FindingClassifier
 from models.clues.text_encoder import SentenceEncoder, bert_weights, load_tokenizer
 from models.crude_report.tokens import Vocabulary
@@ -30,7 +31,6 @@ from models.reports.contract import ReportModelName
 from models.reports.guards import refuse_mirroring
 from models.reports.running import LICENCE, VERSION, WEIGHTS, row_of
 from models.reports.vision import TrunkEncoder, encoded_images
-from models.segmenter.inference import AnatomySegmenter
 from models.training.loop import TrainingLoop
 from models.training.presets import LoopSettings, read_preset
 from models.training.request import CACHE, TrainingRequest
@@ -84,6 +84,7 @@ def train_clala(request: TrainingRequest) -> Path:
         shape=settings.shape,
         switches=settings.switches,
         size=settings.fine_tuning.size,
+        region_detector=str(settings.region_detector or ""),
         vocabulary=run.words.vocabulary if isinstance(run.words, WholeWords) else None,
         lesion_tokens=0 if settings.shape.text.frozen else int(run.lesion_texts.shape[-1]),
     )
@@ -106,7 +107,7 @@ class _Run:
         texts = self._known_texts()
         self.words, self.inputs = self._readers(texts)
         self.lesion_texts = self.inputs(lesion_names())
-        self.finder: RegionFinder = SegmentedRegions(AnatomySegmenter.load())
+        self.finder = region_finder(settings.region_detector)
         self._boxes = self._place_regions()
         self.vision_sha256, self._pretrained = self._backbones()
 
@@ -136,8 +137,6 @@ class _Run:
     def _known_texts(self) -> list[str]:
         random = np.random.default_rng(self.preset.loop.seed)
         if self.preset.cases.kind == "written":
-            from findings.regions import CLALA_REGIONS
-
             drawn = (
                 self.texts(int(film), region, random)
                 for film in self.films.training

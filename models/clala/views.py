@@ -61,6 +61,17 @@ class DetectedRegions:
         return {region: found[region].box for region in CLALA_REGIONS if region in found}
 
 
+def region_finder(detector: Path | None) -> RegionFinder:
+    """The trained region detector in that folder, or the shipped segmenter where none is named.
+
+    Raises:
+        WeightsError: the weights are missing, damaged or of another network.
+    """
+    if detector is not None:
+        return DetectedRegions(RegionDetector.load(detector))
+    return SegmentedRegions(AnatomySegmenter.load())
+
+
 def box_shares(
     boxes: Mapping[Region, Box], height: int, width: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from findings.vocabulary import Finding, Language, Side
 from models.clala.aggregation import aggregate
 from models.clala.config import ClalaConfig
 from models.clala.decoder import WholeWords
-from models.clala.inference import ClalaWriter
+from models.clala.inference import ClalaWriter, load_clala
 from models.clala.lesions import LESIONS, lesion_labels
 from models.clala.network import (
     ClalaNetwork,
@@ -32,12 +33,14 @@ from models.clala.region_sentences import compose_region, every_sentence
 from models.clala.task import ClalaTask, Films, LesionPartners
 from models.clala.texts import states_alone, written_of_region
 from models.clala.training import chosen_films, vit_weights
-from models.clala.views import box_shares, cut_out
+from models.clala.views import DetectedRegions, box_shares, cut_out
+from models.classifier.inference import FindingClassifier
 from models.clues.preset import TextEncoderSettings
 from models.crude_report.tokens import Vocabulary
 from models.data.records import Split
 from models.data.sentence_pool import composed
 from models.data.weak_pair_sources import FOURTEEN, with_absences
+from models.region_detector.inference import FoundRegion
 from models.reports.cases import ReportCase
 from models.reports.checkpoint import load_trained, save_report_model
 from models.reports.contract import Decoding, ReportModelName
@@ -82,7 +85,7 @@ SETTINGS = ClalaSettings(
     fine_tuning=StageSettings(steps=2, learning_rate=1e-3, size=32),
 )
 LOOP = LoopSettings(
-    steps=80,
+    steps=100,
     batch_size=8,
     learning_rate=1e-2,
     trunk_learning_rate=5e-3,
@@ -90,7 +93,7 @@ LOOP = LoopSettings(
     warmup_steps=5,
     clip_norm=1.0,
     ema_decay=0.9,
-    validate_every=80,
+    validate_every=100,
     patience=9,
     threads=1,
 )
@@ -444,3 +447,46 @@ def test_regions_cut_out_and_read_by_a_bert_that_learns() -> None:
     for part in ("eye", "read", "attention", "decoder", "to_text"):
         grads = [p.grad for n, p in network.named_parameters() if n.startswith(f"{part}.")]
         assert any(g is not None and bool(g.abs().sum() > 0) for g in grads), part
+
+
+# From the folder to a report
+
+
+def test_a_folder_is_loaded_and_writes(
+    tmp_path: Path, chest_film: Callable[[int, int], np.ndarray]
+) -> None:
+    classifier = FindingClassifier.load()
+    eye = SETTINGS.shape.eye.model_copy(update={"channels": 1280})
+    shape = SETTINGS.shape.model_copy(update={"eye": eye})
+    torch.manual_seed(0)
+    network = ClalaNetwork(shape, Switches(), WORDS.size, WORDS.special, torch.randn(14, 16))
+    config = writer(build()).config.model_copy(
+        update={"shape": shape, "vision_sha256": classifier.config.weights_sha256}
+    )
+    save_report_model(tmp_path, network.state_dict(), config)
+    loaded = load_clala(tmp_path, tmp_path)
+    films = [chest_film(64, 64), chest_film(80, 72)]
+    reports = loaded.write(films)
+    assert len(reports) == 2 and loaded.write(films) == reports
+    assert reports[0].text == " ".join(reports[0].sentences)
+    assert loaded.name is ReportModelName.CLALA and loaded.language is Language.ENGLISH
+    # Labels that are given take the place of the classifier's, and no film is needed for them.
+    assert loaded.label(films[0]).shape == (14,)
+    save_report_model(
+        tmp_path, network.state_dict(), config.model_copy(update={"vision_sha256": "other"})
+    )
+    with pytest.raises(WeightsError, match="finding classifier"):
+        load_clala(tmp_path, tmp_path)
+
+
+def test_a_region_detector_may_find_the_regions() -> None:
+    class Detector:
+        config = SimpleNamespace(weights_sha256="x")
+
+        def find(self, display: np.ndarray) -> dict[Region, FoundRegion]:
+            box = (1.0, 2.0, 30.0, 40.0)
+            return {Region.LEFT_LUNG: FoundRegion(box, 0.9), Region.RIBS: FoundRegion(box, 0.9)}
+
+    finder = DetectedRegions(Detector())  # type: ignore[arg-type]
+    assert finder.find(np.zeros((64, 64), np.float32)) == {Region.LEFT_LUNG: (1.0, 2.0, 30.0, 40.0)}
+    assert finder.sha256 == "x"
