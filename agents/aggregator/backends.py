@@ -55,7 +55,7 @@ def choose_backends(
     return (*served, embedded_backend(settings)), ()
 
 
-def embedded_backend(settings: Settings) -> RewordingBackend:
+def embedded_backend(settings: Settings) -> ChatBackend:
     """The model in this process, with the adapter that the settings name.
 
     Raises `WeightsError` where its weights have not been pulled or the adapter is not for them.

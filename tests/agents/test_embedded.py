@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from fakes import fake_services, fake_settings
 from langchain_core.messages import HumanMessage, SystemMessage
+from safetensors.numpy import save_file
 
 from agents.aggregator.backends import embedded_backend
 from agents.aggregator.chat_backend import ChatBackend
 from agents.aggregator.contract import RewordingTask
 from agents.aggregator.embedded import EmbeddedChatModel, load
 from agents.aggregator.gguf import EmbeddedWeights
+from agents.aggregator.matching import adapter_match
 from agents.aggregator.prompt import EMBEDDED_PROMPT, load_prompt
 from agents.drafting import DraftOptions, draft_study
-from agents.settings import Settings
+from agents.settings import LlmSettings, Settings
 from findings.errors import BackendError, WeightsError
+from models.language.adapter_card import WEIGHTS_FILE, AdapterCard, Method, write_adapter_card
 from models.weights import locate
 from reporting.draft import DraftStatus, ModelUse, Writer
 
@@ -72,6 +78,86 @@ def test_a_stream_may_be_left_and_the_model_serves_the_next(gguf: Path) -> None:
 def test_it_stops_at_its_time_limit(gguf: Path) -> None:
     with pytest.raises(BackendError, match="did not finish within"):
         _chat(gguf, 0.05).invoke([HumanMessage("Write a long story.")], max_tokens=400)
+
+
+def test_a_shared_beginning_is_read_once(gguf: Path) -> None:
+    prompt = load_prompt(EMBEDDED_PROMPT)
+    roles = {"system": "system", "human": "user", "ai": "assistant"}
+    read: list[tuple[int, int]] = []
+    for sentence in ("Probable right pleural effusion.", "Probable left pneumothorax."):
+        task = TASK.model_copy(update={"sentence": sentence})
+        chunks: list[Any] = []
+
+        def take(chunk: Any, kept: list[Any] = chunks) -> bool:
+            kept.append(json.loads(chunk) if isinstance(chunk, str) else chunk)
+            return False
+
+        messages = [{"role": roles[m.type], "content": m.text} for m in prompt.messages(task)]
+        request = {"messages": messages, "max_tokens": 1, "cache_prompt": True}
+        load(EmbeddedWeights(model=gguf), 1).chat(request, take)
+        timings = next(chunk["timings"] for chunk in reversed(chunks) if "timings" in chunk)
+        read.append((timings["prompt_n"], timings["cache_n"]))
+    assert read[1][0] < 0.2 * sum(read[1]), read  # (read anew, taken from the cache)
+
+
+def _strong_adapter(folder: Path, cache: Path) -> Path:
+    """A random adapter of some layers' last matrix, with its card."""
+    rng = np.random.default_rng(0)
+    weights = {}
+    for layer in range(4, 30, 8):
+        name = f"base_model.model.model.layers.{layer}.mlp.down_proj.lora"
+        weights[f"{name}_A.weight"] = rng.normal(0, 0.15, (4, 1536)).astype(np.float16)
+        weights[f"{name}_B.weight"] = rng.normal(0, 0.15, (576, 4)).astype(np.float16)
+    folder.mkdir()
+    save_file(weights, folder / WEIGHTS_FILE)
+    card = AdapterCard(
+        schema="readingroom/adapter/1",
+        name="strong",
+        version="1",
+        licence="Apache-2.0",
+        method=Method.SFT,
+        languages=("en",),
+        match=adapter_match("embedded", cache, EMBEDDED_PROMPT),
+        rank=4,
+        alpha=8,
+        targets=("down_proj",),
+        parameters=sum(weight.size for weight in weights.values()),
+        weights_sha256=hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest(),
+        data_sha256="0" * 64,
+        command="a test",
+    )
+    write_adapter_card(folder, card)
+    return folder
+
+
+def test_an_adapter_speaks_alike_from_a_file_of_its_own_and_merged(
+    gguf: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("gguf", reason="the package gguf, which exports adapters, is absent")
+    from models.language.gguf_export import export_adapter, export_model
+
+    cache = Settings().cache_dir
+    adapter = _strong_adapter(tmp_path / "adapter", cache)
+    said = []
+    for path in (
+        None,
+        export_adapter(gguf, adapter, tmp_path / "apart"),
+        export_model(gguf, adapter, tmp_path / "merged"),
+    ):
+        llm = LlmSettings(embedded_adapter=path)
+        backend = embedded_backend(Settings(threads=1, llm=llm))
+        answer = backend.answer(
+            [HumanMessage("Describe a chest X-ray.")],
+            load_prompt(EMBEDDED_PROMPT).response_format(),
+            max_tokens=24,
+            seed=0,
+            seconds=300.0,
+        )
+        said.append((backend.model.name, answer))
+    assert [name for name, _ in said] == [MODEL, f"{MODEL}+strong", f"{MODEL}+strong"]
+    plain, apart, merged = (answer for _, answer in said)
+    assert plain != apart
+    assert apart == merged
 
 
 def test_it_is_loaded_once_and_keeps_its_port_shut(gguf: Path) -> None:
