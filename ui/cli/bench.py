@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,8 +20,22 @@ def bench() -> None:
 @click.option("--at-once", default=8, show_default=True, type=click.IntRange(2), help="Drafts.")
 @click.option("--embedded/--no-embedded", default=True, help="Measure the embedded model.")
 @click.option("--server/--no-server", default=True, help="Measure the server, where one answers.")
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "cpu"]),
+    default="wall",
+    show_default=True,
+    help="Of the embedded model: cpu, with READINGROOM_THREADS=1, where the machine is busy.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
-def llm(rounds: int, at_once: int, embedded: bool, server: bool, json_file: Path | None) -> None:
+def llm(
+    rounds: int,
+    at_once: int,
+    embedded: bool,
+    server: bool,
+    clock: Literal["wall", "cpu"],
+    json_file: Path | None,
+) -> None:
     """Time the language models: drafts by the embedded one, its engine, and a server's batches.
 
     The machine should do nothing else meanwhile.
@@ -41,14 +56,14 @@ def llm(rounds: int, at_once: int, embedded: bool, server: bool, json_file: Path
     patient = settings.llm.model_copy(update={"embedded_seconds": 600.0, "timeout_seconds": 600.0})
     experts = settings.experts.model_copy(update={"time_limit_seconds": 600.0})
     settings = settings.model_copy(update={"llm": patient, "experts": experts})
-    report = SpeedReport(threads=settings.threads or os.cpu_count() or 1)
+    report = SpeedReport(threads=settings.threads or os.cpu_count() or 1, clock=clock)
     notes = []
     with prepared(settings) as ready:
         if embedded:
             try:
                 with transfer_progress("embedded model") as progress:
-                    drafts = measure_embedded(ready, rounds, progress)
-                engine = measure_engine(settings)
+                    drafts = measure_embedded(ready, rounds, progress, clock)
+                engine = measure_engine(settings, clock=clock)
                 report = report.model_copy(update={"drafts": drafts, "engine": engine})
             except (BackendError, WeightsError) as error:
                 notes.append(f"The embedded model was not measured: {error}")
