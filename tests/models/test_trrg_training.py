@@ -29,7 +29,7 @@ from models.training.roles import Role
 from models.trrg.config import TrrgConfig
 from models.trrg.inference import TrrgWriter
 from models.trrg.injection import device_prompts, told_prompts
-from models.trrg.looking import ClueChooser
+from models.trrg.looking import ClueChooser, read_clue_text
 from models.trrg.network import Switches, TrrgNetwork, TrrgShape
 from models.trrg.paper import count_trrg, paper_network
 from models.trrg.preset import ROWS, TrrgPreset
@@ -331,3 +331,31 @@ def test_the_paper_preset_builds_on_the_meta_device() -> None:
 def test_the_small_preset_fits_the_shared_trunk() -> None:
     shape = read_preset(TrrgPreset, Role.REPORT, "trrg-small").trrg.shape
     assert (shape.visual_width, shape.visual_side**2) == (1280, 100)
+
+
+def test_clue_words_come_from_a_frozen_text_encoder(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    texts = [prompt.text.lower().replace(":", "") for prompt in told_prompts()]
+    words = sorted({word for text in texts for word in text.split()})
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *words]))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=6 + len(words),
+        hidden_size=384,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    BertModel(config).save_pretrained(tmp_path)
+    BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(tmp_path)
+    retriever = ClueRetriever.load(FindingClassifier.load().config.weights_sha256)
+    text = read_clue_text(tmp_path, tmp_path, retriever)
+    assert text.vectors.shape == (*text.present.shape, 384)
+    assert len(text.vectors) == PROMPTS and text.devices.shape == (len(device_prompts()), 256)
+    assert np.linalg.norm(text.devices, axis=1) == pytest.approx(1, abs=1e-4)
+    # Short prompts end before long ones, and every prompt has words.
+    assert text.present.sum(dim=1).min() >= 3
+    assert not bool(text.present.all())
+    assert not text.vectors.requires_grad
