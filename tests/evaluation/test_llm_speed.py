@@ -24,12 +24,13 @@ from reporting.draft import Writer
 from tools.contract import ExpertCard, ExpertContext, Role
 
 
-def _time(first: float, writing: float) -> DraftTime:
+def _time(first: float, writing: float, asked: int = 3) -> DraftTime:
     return DraftTime(
         first_sentence=first,
         first_own=None,
         writing=writing,
         from_begin=first + 1,
+        asked=asked,
         own=2,
         writer=Writer.EMBEDDED,
     )
@@ -38,7 +39,7 @@ def _time(first: float, writing: float) -> DraftTime:
 def test_every_figure_is_held_to_its_bar() -> None:
     report = SpeedReport(
         threads=2,
-        drafts=(_time(1.0, 5.0), _time(9.0, 7.0), _time(3.0, 6.5)),
+        drafts=(_time(1.0, 5.0), _time(9.0, 7.0), _time(3.0, 6.5), _time(0.0, 0.0, asked=0)),
         engine=EngineSpeed(ours=20.0, bare=40.0),
         server=BatchSpeed(
             model="m", at_once=8, single_per_minute=4.0, batch_per_minute=12.0, fallen_back=0
