@@ -131,7 +131,7 @@ def _sides(expected: Sequence[Claim], *, both_named: bool) -> set[Side]:
 def _visible(text: str, language: Language) -> list[Match]:
     """The phrases of a sentence in order, but for those that a longer phrase hides.
 
-    A severity or change that shares a word with a finding's name or a cue is part of that, a cue
+    A severity or change that shares a word with a name or cue no shorter is part of that, a cue
     that shares one with a longer cue or name likewise; a side within a name is said all the same.
     """
     _, matches = _read(text, language)
@@ -144,7 +144,9 @@ def _visible(text: str, language: Language) -> list[Match]:
         if any(words < set(rival.words) for rival in rivals):
             continue
         sharing = [rival for rival in named if words & set(rival.words)]
-        if isinstance(match.meaning, Severity | Change) and sharing:
+        if isinstance(match.meaning, Severity | Change) and any(
+            len(rival.words) >= len(words) for rival in sharing
+        ):
             continue
         if isinstance(match.meaning, Cue) and any(len(m.words) > len(words) for m in sharing):
             continue

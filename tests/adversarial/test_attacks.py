@@ -27,8 +27,8 @@ def attacks() -> tuple[Attack, ...]:
     """Every case: the phraser, and in turn one hostile writer, by sentences or by whole reports."""
     made = []
     for number, case in enumerate(cases()):
-        target, name = Target(case), WRITERS[number % len(WRITERS)]
-        whole = number // len(WRITERS) % 2 == 1
+        target, name = Target(case), WRITERS[number // 2 % len(WRITERS)]
+        whole = number // (2 * len(WRITERS)) % 2 == 1  # languages alternate: pairs share a writer
         writer = liar(name, number, served=whole, mends_after=None if whole else number % 3 or None)
         made += [target.attack(), target.attack(writer, whole=whole)]
     return tuple(made)

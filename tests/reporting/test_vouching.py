@@ -155,6 +155,15 @@ def test_crafted_denials_do_not_pass(text: str) -> None:
     assert verify_sentence(sentence, (own,), False, Language.ENGLISH).differences
 
 
+@pytest.mark.parametrize(
+    "text", ["Sin derrame pleural, sin cambios.", "No derrame pleural, estable."]
+)
+def test_a_denial_speaks_of_no_change(text: str) -> None:
+    denied = Claim(finding=Finding.PLEURAL_EFFUSION, polarity=Polarity.ABSENT)
+    found = beyond_reading(text, [denied], Language.SPANISH)
+    assert DifferenceType.CHANGE in {difference.type for difference in found}
+
+
 def test_some_words_are_plain_in_denials_or_beside_a_change_only() -> None:
     denied = EFFUSION.model_copy(update={"polarity": Polarity.ABSENT})
     said = "There is no left pleural effusion or pneumothorax."
