@@ -79,6 +79,9 @@ def test_a_study_from_the_upload_to_the_signature_and_after_a_restart(
     page.wait_for_selector(".study img")
     page.wait_for_function("document.querySelector('.foot .scale').textContent.includes('%')")
     timed("upload to film", started)
+    waiting = server.folder / "data" / "uploads"
+    assert waiting.stat().st_mode & 0o077 == 0
+    assert not [path for path in waiting.rglob("*") if path.is_file()]
 
     started = time.perf_counter()
     page.click("[data-do=draft]")

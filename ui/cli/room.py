@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import click
 
@@ -32,6 +34,7 @@ def ui(host: str, port: int, auth: tuple[str, ...]) -> None:
     if not is_this_machine(host) and not users:
         raise SettingsError("Opening the room beyond this machine needs --auth NAME:PASSWORD.")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ["GRADIO_TEMP_DIR"] = str(_uploads(settings.data_dir))
     from ui.web.page import build_page, launch
 
     room = Room(
@@ -42,3 +45,11 @@ def ui(host: str, port: int, auth: tuple[str, ...]) -> None:
         launch(build_page(room), host, port, users)
     finally:
         room.close()
+
+
+def _uploads(folder: Path) -> Path:
+    """Where uploads wait until they are read: for this user alone, and empty at the start."""
+    uploads = folder / "uploads"
+    shutil.rmtree(uploads, ignore_errors=True)
+    uploads.mkdir(parents=True, mode=0o700)
+    return uploads

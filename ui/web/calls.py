@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import tempfile
 import threading
 from collections import OrderedDict
@@ -212,6 +213,9 @@ class Calls:
             raise UserInputError(f"The file is larger than {MOST_BYTES >> 20} MB. Give one study.")
         content = file.read_bytes()
         file.unlink(missing_ok=True)
+        if file.parent != self._uploads.resolve():
+            with contextlib.suppress(OSError):
+                file.parent.rmdir()
         return content
 
     def remove(self, owner: str, call: OfStudy) -> dict[str, Any]:
