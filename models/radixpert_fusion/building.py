@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +91,27 @@ def load_encoder(backbones: Backbones, cache: Path) -> ImageEncoder:
 
 
 def _vision_language_model(backbones: Backbones, cache: Path) -> Any:
-    import torch
-    from transformers import MllamaForConditionalGeneration
-
+    """The whole; its encoder and its language half share the memory of one."""
     folder = located(backbones.language, cache, backbones.language_sha256)
+    return _read_whole(folder, backbones.language_dtype)
+
+
+@lru_cache(maxsize=1)
+def _read_whole(folder: Path, dtype: str) -> Any:
+    import torch
+    from transformers import AutoConfig, MllamaForConditionalGeneration
+
     models: Any = MllamaForConditionalGeneration
+    configs: Any = AutoConfig
     try:
         with quiet_transformers():
+            config = configs.from_pretrained(folder, local_files_only=True)
+            if config.model_type != "mllama":
+                # Another kind's config would be read as that of a random model of 11 billion.
+                raise ValueError(config.model_type)
             model = models.from_pretrained(
                 folder,
-                dtype=getattr(torch, backbones.language_dtype),
+                dtype=getattr(torch, dtype),
                 local_files_only=True,
                 use_safetensors=True,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -26,7 +27,9 @@ def train_radixpert_fusion(request: TrainingRequest) -> Path:
     preset = preset.model_copy(update={"switches": row_of(ROWS, request, preset.switches)})
     run = ReportRun.begin(preset, request, load_encoder)
 
+    @cache
     def build() -> FusionNetwork:
+        # Made once: the second stage goes on with the first one's network.
         return build_network(
             preset.backbones,
             request.cache,

@@ -153,6 +153,22 @@ def test_projector_convolution_and_adapters_train_alone(tiny_language_model: Mak
     assert all(not torch.equal(now[name], before[name]) for name in trained if "norm" not in name)
 
 
+def test_adapters_are_single_precision_over_a_half_precision_rest(
+    tiny_language_model: Make,
+) -> None:
+    def halved() -> Any:
+        model, tokenizer = tiny_language_model()
+        return model.bfloat16(), tokenizer
+
+    switches = AnatomySwitches()
+    network = network_of(halved, switches)
+    kinds = {p.requires_grad: p.dtype for p in network.parameters()}
+    assert kinds == {True: torch.float32, False: torch.bfloat16}
+    network.report_loss(shown(2, switches), ["The heart is large.", "No nodule."]).backward()
+    assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
+    assert len(network.eval().write(shown(2, switches), Decoding(most_tokens=4, beams=2))) == 2
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row not in ("visual_lora", "preference")])
 def test_rows_change_the_network(tiny_language_model: Make, row: str) -> None:
     switches = ROWS[row]
