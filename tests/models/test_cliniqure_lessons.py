@@ -17,7 +17,7 @@ from findings.regions import Region
 from findings.vocabulary import Finding, Side
 from models.cliniqure.diseases import SymptomCase, read_diseases
 from models.cliniqure.observing import simulated
-from models.cliniqure.preset import ABLATIONS, CliniqurePreset, Noise
+from models.cliniqure.preset import ROWS, CliniqurePreset, Noise
 from models.cliniqure.prompting import (
     Inputs,
     Observation,
@@ -54,7 +54,7 @@ def test_nothing_seen_is_said_and_a_switched_off_line_is_not_there() -> None:
     assert structured_prompt(Observation(), Inputs()).count(": none") == 3
     lines = structured_prompt(SEEN, Inputs(boxes=False, crude=False)).splitlines()
     assert [line.partition(":")[0] for line in lines[1:]] == ["Classes", "Report"]
-    prompts = {structured_prompt(SEEN, row.inputs) for row in ABLATIONS.values()}
+    prompts = {structured_prompt(SEEN, row.inputs) for row in ROWS.values()}
     assert len(prompts) == 3  # the base model sees the whole prompt
 
 
