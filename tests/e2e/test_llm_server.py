@@ -87,7 +87,7 @@ def adapter(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.004)
+            torch.nn.init.normal_(weight, std=0.02)
     folder = tmp_path_factory.mktemp("adapter")
     tuned.save_pretrained(folder)
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
@@ -168,7 +168,7 @@ def server(cache: Path, adapter: Path) -> Iterator[_Command]:
         yield command
     finally:
         if command.process.poll() is None:
-            command.process.send_signal(signal.SIGINT)
+            command.process.send_signal(signal.SIGTERM)
             command.process.wait(60)
 
 
@@ -243,19 +243,18 @@ def test_peft_and_vllm_say_the_same_with_and_without_the_adapter(
 
 
 def test_the_adapter_changes_what_is_said(server: _Command) -> None:
-    texts = {
+    likely = {
         name: _client()
-        .chat.completions.create(
-            model=name,
-            messages=[{"role": "user", "content": "Describe a chest X-ray."}],
-            max_tokens=24,
-            temperature=0.0,
+        .completions.create(
+            model=name, prompt="A chest X-ray", max_tokens=1, temperature=0.0, logprobs=5
         )
         .choices[0]
-        .message.content
+        .logprobs.top_logprobs[0]
         for name in ("readingroom", "tuned")
     }
-    assert texts["readingroom"] != texts["tuned"]
+    shared = set(likely["readingroom"]) & set(likely["tuned"])
+    changes = [abs(likely["readingroom"][token] - likely["tuned"][token]) for token in shared]
+    assert not shared or max(changes) > TIE, likely
 
 
 def test_rewording_keeps_to_its_schema(server: _Command, cache: Path) -> None:
