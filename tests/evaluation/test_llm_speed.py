@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from evaluation.llm_speed import (
-    BatchSpeed,
-    DraftTime,
-    EngineSpeed,
-    Remembered,
-    SpeedReport,
-    measure_server,
-)
+from evaluation.llm_speed import Remembered, measure_server
+from evaluation.llm_speed_table import BatchSpeed, DraftTime, EngineSpeed, SpeedReport
 from findings.errors import BackendError
 from findings.evidence import Classification, Evidence
 from findings.vocabulary import Finding

@@ -43,13 +43,9 @@ def llm(
     import os
 
     from agents.settings import load_settings
-    from evaluation.llm_speed import (
-        SpeedReport,
-        measure_embedded,
-        measure_engine,
-        measure_server,
-    )
     from evaluation.llm_speed import bench as prepared
+    from evaluation.llm_speed import measure_embedded, measure_engine, measure_server
+    from evaluation.llm_speed_table import SpeedReport
     from findings.errors import BackendError, WeightsError
 
     settings = load_settings()
