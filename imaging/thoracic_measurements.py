@@ -48,7 +48,7 @@ PA/AP cardiac diameters of 0.00099 × distance in cm + 0.79, so 0.50 becomes 0.5
 
 DOME_BAND: Final = (0.15, 0.85)
 """The part of a lung's breadth in which its dome is looked for."""
-DOUBTFUL_HEART: Final = 0.6
+DOUBTFUL_HEART: Final = 0.5
 """Below this quality the heart's mask is not measured on."""
 INDIRECT: Final = 0.8
 """Quality factor of what is read off the lungs for want of the heart's mask."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-TRUSTED_QUALITY: Final = 0.6
+TRUSTED_QUALITY: Final = 0.5
 """The segmenter's own limit (`models.segmenter.inference.TRUSTED_QUALITY`), kept here as well so
 that reading it loads no network; a test holds the two together."""
 

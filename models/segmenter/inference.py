@@ -20,8 +20,8 @@ from models.shipping import SHIPPED, load_weights, read_config
 
 __all__ = ["TRUSTED_QUALITY", "AnatomyMasks", "AnatomySegmenter", "Structure"]
 
-TRUSTED_QUALITY = 0.6
-"""A mask of at least this quality can be measured on."""
+TRUSTED_QUALITY = 0.5
+"""A mask of at least this quality, one that is more likely good than not, can be measured on."""
 
 Box = tuple[float, float, float, float]
 

@@ -161,7 +161,7 @@ def slanted_chest() -> dict[Region, Mask]:
     }
 
 
-@pytest.mark.parametrize("heart", [None, 0.5])
+@pytest.mark.parametrize("heart", [None, 0.49])
 def test_without_a_sound_heart_its_borders_are_read_off_the_lungs(heart: float | None) -> None:
     masks, trust = slanted_chest(), {}
     if heart is not None:

@@ -78,6 +78,7 @@ def entries(draw: st.DrawFn, number: int, language: Language) -> LedgerEntry:
         sides += [Side.LEFT, Side.RIGHT, Side.BILATERAL]
     side = draw(st.sampled_from(sides))
     own = region_side(region) if region is not None else None
+    assume(group not in NEVER_SIDED or own not in (Side.LEFT, Side.RIGHT))
     if own in (Side.LEFT, Side.RIGHT, Side.MIDLINE):
         side = draw(st.sampled_from([None, own]))
     measurement = None

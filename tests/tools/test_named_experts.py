@@ -61,9 +61,9 @@ def test_the_published_names_are_listed() -> None:
     } <= set(names(Role.CLASSIFIER))  # fmt: skip
     assert "xrv-pspnet" in names(Role.SEGMENTER)
     assert "vlm" in names(Role.CRUDE_REPORT) and "vlm" in names(Role.VISION_LANGUAGE)
-    assert patterns(Role.CLASSIFIER) == ("hf:ORG/NAME or hf:/FOLDER",)
+    assert patterns(Role.CLASSIFIER) == ("hf:ORG/NAME or hf:/FOLDER", "trained:/FOLDER")
     assert patterns(Role.SEGMENTER) == ("hf:ORG/NAME or hf:/FOLDER", "regions:/FOLDER")
-    assert patterns(Role.DETECTOR) == ()
+    assert patterns(Role.DETECTOR) == ("trained:/FOLDER",)
 
 
 @pytest.mark.parametrize("name", ["xrv-densenet", "hf:x", "vlmx"])
