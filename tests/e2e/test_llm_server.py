@@ -147,7 +147,12 @@ class _Command:
         group = _children(self.process.pid)
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(60) == 0
-        return [pid for pid in group if Path(f"/proc/{pid}").exists()]
+        until = time.monotonic() + 10  # the engine's own helpers see its end a moment later
+        while left := [pid for pid in group if Path(f"/proc/{pid}").exists()]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        return left
 
 
 def _children(pid: int) -> list[int]:
