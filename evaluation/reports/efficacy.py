@@ -17,6 +17,7 @@ from evaluation.bootstrap import Estimate, estimate
 from evaluation.reports.pairs import ReferenceReport, ReportPair, affirmed
 from findings.claims import Claim, Frozen
 from findings.vocabulary import Finding
+from models.clala.lesions import LESIONS as LESIONS
 
 CHEXPERT: Final = (
     Finding.NO_FINDING,
@@ -45,24 +46,6 @@ FIVE: Final = (
     Finding.PLEURAL_EFFUSION,
 )
 """The five that CheXpert is judged on."""
-
-LESIONS: Final = (
-    Finding.CARDIOMEGALY,
-    Finding.EMPHYSEMA,
-    Finding.PLEURAL_EFFUSION,
-    Finding.HERNIA,
-    Finding.NODULE,
-    Finding.PNEUMOTHORAX,
-    Finding.ATELECTASIS,
-    Finding.PLEURAL_THICKENING,
-    Finding.MASS,
-    Finding.EDEMA,
-    Finding.CONSOLIDATION,
-    Finding.INFILTRATION,
-    Finding.FIBROSIS,
-    Finding.PNEUMONIA,
-)
-"""CLALA-Net's 14 lesions."""
 
 Calls = NDArray[np.bool_]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from findings.vocabulary import Language
 from models.language.loading import language_model_sha256, load_language_model
 from models.radixpert_anatomy.config import AnatomyConfig
 from models.radixpert_anatomy.maps import AnatomyMaps, read_segmenter
@@ -19,16 +16,15 @@ from models.radixpert_anatomy.network import AnatomyNetwork, Seen
 from models.radixpert_anatomy.prompting import prompt_with
 from models.radixpert_anatomy.visual import AdaptedEncoder
 from models.reports.checkpoint import load_trained, require_same
-from models.reports.contract import Decoding, ReportModelName, ReportWriter, WrittenReport
-from models.reports.guards import without_figures
+from models.reports.contract import Decoding, ReportWriter
 from models.reports.neighbours import NearestReports
-from models.reports.sentences import split_report
 from models.reports.vision import ImageEncoder, load_image_encoder
+from models.reports.writing import NetworkWriter
 from models.shipping import read_config
 
 
-class AnatomyReportWriter:
-    """A `ReportWriter`. One instance may be used from several threads; they take turns."""
+class AnatomyReportWriter(NetworkWriter):
+    """Writes from image, anatomy and, by a switch, the nearest reports."""
 
     def __init__(
         self,
@@ -38,41 +34,17 @@ class AnatomyReportWriter:
         anatomy: AnatomyMaps | None,
         neighbours: NearestReports | None,
     ) -> None:
+        super().__init__(config)
         self.config = config
         self._encoder = encoder
         self._network = network
         self._anatomy = anatomy
         self._neighbours = neighbours
-        self._turn = threading.Lock()
 
-    @property
-    def name(self) -> ReportModelName:
-        """Which paper's."""
-        return self.config.model
-
-    @property
-    def language(self) -> Language:
-        """The language of its reports."""
-        return self.config.language
-
-    def write(
-        self,
-        displays: Sequence[NDArray[np.float32]],
-        seed: int = 0,
-        decoding: Decoding | None = None,
-    ) -> tuple[WrittenReport, ...]:
-        """See `models.reports.contract.ReportWriter`."""
-        if not displays:
-            return ()
-        started = time.perf_counter()
-        with self._turn:
-            texts = self._network.write(
-                self._seen(displays), decoding or self.config.decoding, seed
-            )
-        seconds = (time.perf_counter() - started) / len(texts)
-        return tuple(
-            WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
-        )
+    def _texts(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> list[str]:
+        return self._network.write(self._seen(displays), decoding, seed)
 
     def _seen(self, displays: Sequence[NDArray[np.float32]]) -> Seen:
         adapted = self._network.encoder

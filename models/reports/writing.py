@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -26,30 +27,26 @@ class WritingNetwork(Protocol):
         """The same for the same input, settings and seed."""
 
 
-class EncodedReportWriter:
-    """A `ReportWriter` of an encoder and a network in evaluation mode.
+class NetworkWriter(ABC):
+    """A `ReportWriter` of a trained network; what it is shown differs by paper.
 
     Sentences that state a figure are left out (see `models.reports.guards`); ``text`` keeps what
     was written. One instance may be used from several threads; they take turns.
     """
 
-    def __init__(
-        self, config: ReportConfig, encoder: ImageEncoder, network: WritingNetwork
-    ) -> None:
-        self.config = config
-        self._encoder = encoder
-        self._network = network
+    def __init__(self, config: ReportConfig) -> None:
+        self._written_by = config
         self._turn = threading.Lock()
 
     @property
     def name(self) -> ReportModelName:
         """Which paper's."""
-        return self.config.model
+        return self._written_by.model
 
     @property
     def language(self) -> Language:
         """The language of its reports."""
-        return self.config.language
+        return self._written_by.language
 
     def write(
         self,
@@ -62,9 +59,30 @@ class EncodedReportWriter:
             return ()
         started = time.perf_counter()
         with self._turn:
-            vectors = self._encoder.encode(displays)
-            texts = self._network.write(vectors, decoding or self.config.decoding, seed)
+            texts = self._texts(displays, decoding or self._written_by.decoding, seed)
         seconds = (time.perf_counter() - started) / len(texts)
         return tuple(
             WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
         )
+
+    @abstractmethod
+    def _texts(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> list[str]:
+        """What the network writes of each image."""
+
+
+class EncodedReportWriter(NetworkWriter):
+    """Writes from an encoder's vectors alone, with a network in evaluation mode."""
+
+    def __init__(
+        self, config: ReportConfig, encoder: ImageEncoder, network: WritingNetwork
+    ) -> None:
+        super().__init__(config)
+        self._encoder = encoder
+        self._network = network
+
+    def _texts(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> list[str]:
+        return self._network.write(self._encoder.encode(displays), decoding, seed)

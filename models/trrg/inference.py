@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,27 +9,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from findings.vocabulary import Language
 from models.classifier.inference import FindingClassifier
 from models.clues.inference import ClueRetriever
 from models.language.loading import language_model_sha256, load_language_model
 from models.reports.checkpoint import load_trained, require_same
-from models.reports.contract import Decoding, ReportModelName, WrittenReport
-from models.reports.guards import without_figures
+from models.reports.contract import Decoding
 from models.reports.prefix import PrefixedLanguageModel
 from models.reports.prompts import REPORT_PROMPT
-from models.reports.sentences import split_report
 from models.reports.vision import ImageEncoder, TrunkEncoder, load_image_encoder
+from models.reports.writing import NetworkWriter
 from models.shipping import read_config
 from models.trrg.config import TrrgConfig
 from models.trrg.looking import ClueChooser, as_maps, trunk_maps
 from models.trrg.network import TrrgNetwork
 
 
-class TrrgWriter:
-    """A `ReportWriter`."""
-
-    name = ReportModelName.TRRG
+class TrrgWriter(NetworkWriter):
+    """Writes from the image and the clues nearest to it."""
 
     def __init__(
         self,
@@ -40,27 +35,16 @@ class TrrgWriter:
         chooser: ClueChooser,
         classifier: FindingClassifier,
     ) -> None:
+        super().__init__(config)
         self.config = config
         self._network = network.eval()
         self._encoder = encoder
         self._chooser = chooser
         self._classifier = classifier
 
-    @property
-    def language(self) -> Language:
-        """The language of its reports."""
-        return self.config.language
-
-    def write(
-        self,
-        displays: Sequence[NDArray[np.float32]],
-        seed: int = 0,
-        decoding: Decoding | None = None,
-    ) -> tuple[WrittenReport, ...]:
-        """See `models.reports.contract.ReportWriter`. Sentences that measure are left out."""
-        if not displays:
-            return ()
-        started = time.perf_counter()
+    def _texts(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> list[str]:
         tokens = self._encoder.encode(displays)
         shared = isinstance(self._encoder, TrunkEncoder)
         maps = (
@@ -71,12 +55,8 @@ class TrrgWriter:
         clues = self._chooser.choose(maps)
         with torch.inference_mode():
             prefix, _ = self._network.prefix(tokens, torch.from_numpy(clues.rows))
-        texts = self._network.language.write(
-            prefix, decoding or self.config.decoding, seed, REPORT_PROMPT[self.language]
-        )
-        seconds = (time.perf_counter() - started) / len(displays)
-        return tuple(
-            WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
+        return self._network.language.write(
+            prefix, decoding, seed, REPORT_PROMPT[self.config.language]
         )
 
 
