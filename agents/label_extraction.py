@@ -10,19 +10,17 @@ the labels; it is not printed, so the prompt here is written to that description
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from agents.packaged import read_prompt
 from agents.structured_answers import ask_for
 from findings.catalogue import is_a
 from findings.claims import Claim, Frozen
-from findings.errors import SettingsError
 from findings.labeler import label_report
 from findings.vocabulary import Certainty, Finding, Language, Polarity, Side
 
@@ -165,13 +163,7 @@ _SIDES: Final = {
 @cache
 def load_extraction_prompt() -> ExtractionPrompt:
     """The prompt in `agents/prompts`. Raises `SettingsError` where it is damaged."""
-    text = resources.files("agents.prompts").joinpath(PROMPT).read_text("utf-8")
-    try:
-        return ExtractionPrompt.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(
-            f"The prompt {PROMPT} is damaged ({type(error).__name__}). Reinstall the application."
-        ) from error
+    return read_prompt(PROMPT, ExtractionPrompt)
 
 
 def extract_labels(

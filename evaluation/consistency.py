@@ -9,17 +9,16 @@ four scores. A score depends on the model that gives it, so its name stands with
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from agents.packaged import read_prompt
 from agents.structured_answers import ask_for
 from findings.claims import Frozen
-from findings.errors import BackendError, SettingsError
+from findings.errors import BackendError
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -110,13 +109,7 @@ class ConsistencyPrompt(Frozen):
 @cache
 def load_consistency_prompt() -> ConsistencyPrompt:
     """The prompt in `evaluation/prompts`. Raises `SettingsError` where it is damaged."""
-    text = resources.files("evaluation.prompts").joinpath(PROMPT).read_text("utf-8")
-    try:
-        return ConsistencyPrompt.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(
-            f"The prompt {PROMPT} is damaged ({type(error).__name__}). Reinstall the application."
-        ) from error
+    return read_prompt(PROMPT, ConsistencyPrompt, "evaluation.prompts")
 
 
 def grade(written: str, reference: str, chat: BaseChatModel) -> ConsistencyScore:

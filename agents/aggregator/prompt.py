@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from agents.aggregator.contract import ReportTask, RewordingTask
 from agents.aggregator.report import report_schema
+from agents.packaged import read_prompt
 from findings.claims import Frozen
-from findings.errors import SettingsError
 from findings.vocabulary import Language
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ EMBEDDED_PROMPT: Final = "reword_embedded.toml"
 SERVED_PROMPT: Final = "reword_served.toml"
 REPORT_PROMPT: Final = "write_report.toml"
 READING_PROMPT: Final = "read_claims.toml"
-
-Prompt = TypeVar("Prompt", bound=Frozen)
 
 
 class RewordingPrompt(Frozen):
@@ -148,26 +144,16 @@ def _turned(examples: tuple[tuple[str, str], ...], tries: int) -> tuple[tuple[st
 @cache
 def load_prompt(name: str) -> RewordingPrompt:
     """The prompt in `agents/prompts/NAME`. Raises `SettingsError` where it is damaged."""
-    return _load(name, RewordingPrompt)
+    return read_prompt(name, RewordingPrompt)
 
 
 @cache
 def load_report_prompt() -> ReportPrompt:
     """The prompt of the whole-report form. Raises `SettingsError` where it is damaged."""
-    return _load(REPORT_PROMPT, ReportPrompt)
+    return read_prompt(REPORT_PROMPT, ReportPrompt)
 
 
 @cache
 def load_reading_prompt() -> ReadingPrompt:
     """The prompt of the second reader. Raises `SettingsError` where it is damaged."""
-    return _load(READING_PROMPT, ReadingPrompt)
-
-
-def _load(name: str, kind: type[Prompt]) -> Prompt:
-    text = resources.files("agents.prompts").joinpath(name).read_text("utf-8")
-    try:
-        return kind.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(
-            f"The prompt {name} is damaged ({type(error).__name__}). Reinstall the application."
-        ) from error
+    return read_prompt(READING_PROMPT, ReadingPrompt)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from agents.packaged import read_packaged
 from findings.claims import Frozen
-from findings.errors import SettingsError
 from findings.evidence import Probability
 from findings.vocabulary import Certainty, Finding, Severity
 
@@ -113,11 +111,4 @@ class Fusion(Frozen):
 @cache
 def default_fusion() -> Fusion:
     """The constants that ship with the application. Raises `SettingsError` where damaged."""
-    text = resources.files("agents").joinpath("data", "fusion.toml").read_text("utf-8")
-    try:
-        return Fusion.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(
-            f"agents/data/fusion.toml is damaged ({type(error).__name__}). "
-            "Reinstall the application."
-        ) from error
+    return read_packaged("agents", "data/fusion.toml", Fusion, "agents/data/fusion.toml")

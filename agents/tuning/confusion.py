@@ -9,17 +9,15 @@ contradict the rest.
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib import resources
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from agents.packaged import read_packaged
 from findings.catalogue import describe, is_a
 from findings.claims import Claim, Frozen, Measurement
-from findings.errors import SettingsError
 from findings.evidence import (
     Classification,
     CrudeSentence,
@@ -101,14 +99,7 @@ class Confusion(Frozen):
 @cache
 def measured_confusion() -> Confusion:
     """The rates that ship with the application. Raises `SettingsError` where damaged."""
-    text = resources.files("agents").joinpath("data", "confusion.toml").read_text("utf-8")
-    try:
-        return Confusion.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise SettingsError(
-            f"agents/data/confusion.toml is damaged ({type(error).__name__}). "
-            "Reinstall the application."
-        ) from error
+    return read_packaged("agents", "data/confusion.toml", Confusion, "agents/data/confusion.toml")
 
 
 def drawn_evidence(
