@@ -7,19 +7,10 @@ the rejected answer, summed over their words.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from findings.errors import ReportError
-from models.language.pairs import PREFERENCES_FILE, Part, Preference, read_examples
-from models.language.trainer import (
-    Watch,
-    checkpoint_of,
-    finish,
-    prepared_model,
-    quietly,
-    sampled,
-    trainer_settings,
-)
+from models.language.pairs import PREFERENCES_FILE, Preference
+from models.language.trainer import Row, examples_of, finish, run_trainer
 from models.language.tuning import TuningRequest
 
 _MOST_VALIDATED: Final = 24
@@ -31,48 +22,21 @@ def tune_dpo(request: TuningRequest) -> dict[str, float]:
     Returns the figures on its card, the margin and how often the preferred answer is the likelier
     one among them, before and after. Raises as `models.language.sft.tune_sft`.
     """
-    from datasets import Dataset, disable_progress_bars
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    disable_progress_bars()
-
-    preset, run = request.preset, request.preset.run
-    examples = [
-        example
-        for example in read_examples(request.data / PREFERENCES_FILE, Preference)
-        if example.form is preset.form and example.language in preset.languages
-    ]
-    training = sampled([e for e in examples if e.part is Part.TRAIN], run)
-    validation = [e for e in examples if e.part is Part.VALIDATION][:_MOST_VALIDATED]
-    if not training or not validation:
-        raise ReportError(
-            f"The tuning data hold no {preset.form.value} preferences to train and to validate on. "
-            "Make them with 'readingroom tune data'."
-        )
-    model, tokenizer = prepared_model(request)
-    made: Any = DPOConfig
-    settings = made(
-        **trainer_settings(request, len(training)), max_length=run.max_tokens, beta=run.beta
+    run = request.preset.run
+    training, validation = examples_of(request, PREFERENCES_FILE, Preference, "preferences")
+    trainer, watch = run_trainer(
+        request,
+        DPOTrainer,
+        DPOConfig,
+        {"max_length": run.max_tokens, "beta": run.beta},
+        [_row(example) for example in training],
+        [_row(example) for example in validation[:_MOST_VALIDATED]],
     )
-    with Watch(request) as watch:
-        trainer: Any = DPOTrainer(
-            model=model,
-            args=settings,
-            train_dataset=Dataset.from_list([_row(example) for example in training]),
-            eval_dataset=Dataset.from_list([_row(example) for example in validation]),
-            processing_class=tokenizer,
-            callbacks=[watch.callback()],
-        )
-        quietly(trainer)
-        begin = checkpoint_of(request)
-        if begin is None:
-            trainer.evaluate()
-        trainer.train(resume_from_checkpoint=begin)
-        watch.require_finished()
-        trainer.evaluate()
     figures = {"examples": float(len(training)), **watch.figures(trainer)}
-    for when, place in (("_before", 0), ("", -1)) if begin is None else (("", -1),):
+    for when, place in (("", -1),) if watch.resumed else (("_before", 0), ("", -1)):
         chosen = watch.values("eval_logps/chosen")[place]
         figures[f"margin{when}"] = chosen - watch.values("eval_logps/rejected")[place]
         figures[f"validation_loss{when}"] = watch.values("eval_loss")[place]
@@ -81,7 +45,7 @@ def tune_dpo(request: TuningRequest) -> dict[str, float]:
     return figures
 
 
-def _row(example: Preference) -> dict[str, list[dict[str, str]]]:
+def _row(example: Preference) -> Row:
     return {
         "prompt": [turn.model_dump() for turn in example.prompt],
         "chosen": [{"role": "assistant", "content": example.chosen}],

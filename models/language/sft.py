@@ -6,19 +6,8 @@ from its last checkpoint with the same order of examples.
 
 from __future__ import annotations
 
-from typing import Any
-
-from findings.errors import ReportError
-from models.language.pairs import PAIRS_FILE, Pair, Part, read_examples
-from models.language.trainer import (
-    Watch,
-    checkpoint_of,
-    finish,
-    prepared_model,
-    quietly,
-    sampled,
-    trainer_settings,
-)
+from models.language.pairs import PAIRS_FILE, Pair
+from models.language.trainer import Row, examples_of, finish, run_trainer
 from models.language.tuning import TuningRequest
 
 
@@ -33,61 +22,34 @@ def tune_sft(request: TuningRequest) -> dict[str, float]:
         SettingsError: the preset asks for what this machine lacks.
         TrainingInterruptedError: a signal ended the run; it is saved.
     """
-    from datasets import Dataset, disable_progress_bars
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    disable_progress_bars()
-
-    preset, run = request.preset, request.preset.run
-    pairs = [
-        pair
-        for pair in read_examples(request.data / PAIRS_FILE, Pair)
-        if pair.form is preset.form and pair.language in preset.languages
-    ]
-    training = [pair for pair in pairs if pair.part is Part.TRAIN]
-    validation = [pair for pair in pairs if pair.part is Part.VALIDATION]
-    training = sampled(training, run)
-    if not training or not validation:
-        raise ReportError(
-            f"The tuning data hold no {preset.form.value} pairs to train and to validate on. "
-            "Make them with 'readingroom tune data'."
-        )
-    model, tokenizer = prepared_model(request)
-    made: Any = SFTConfig
-    settings = made(
-        **trainer_settings(request, len(training)),
-        max_length=run.max_tokens,
-        packing=run.packing,
-        eval_packing=False,
-        completion_only_loss=True,
+    run = request.preset.run
+    training, validation = examples_of(request, PAIRS_FILE, Pair, "pairs")
+    trainer, watch = run_trainer(
+        request,
+        SFTTrainer,
+        SFTConfig,
+        {
+            "max_length": run.max_tokens,
+            "packing": run.packing,
+            "eval_packing": False,
+            "completion_only_loss": True,
+        },
+        [_row(pair) for pair in training],
+        [_row(pair) for pair in validation],
     )
-    with Watch(request) as watch:
-        trainer: Any = SFTTrainer(
-            model=model,
-            args=settings,
-            train_dataset=Dataset.from_list([_row(pair) for pair in training]),
-            eval_dataset=Dataset.from_list([_row(pair) for pair in validation]),
-            processing_class=tokenizer,
-            callbacks=[watch.callback()],
-        )
-        quietly(trainer)
-        begin = checkpoint_of(request)
-        if begin is None:
-            trainer.evaluate()
-        trainer.train(resume_from_checkpoint=begin)
-        watch.require_finished()
-        trainer.evaluate()
     losses = watch.values("eval_loss")
     figures = {"examples": float(len(training)), **watch.figures(trainer)}
-    if begin is None:
+    if not watch.resumed:
         figures["validation_loss_before"] = losses[0]
     figures["validation_loss"] = losses[-1]
     finish(request, trainer.model, figures, [pair.id for pair in training])
     return figures
 
 
-def _row(pair: Pair) -> dict[str, list[dict[str, str]]]:
+def _row(pair: Pair) -> Row:
     return {
         "prompt": [turn.model_dump() for turn in pair.prompt],
         "completion": [{"role": "assistant", "content": pair.answer}],

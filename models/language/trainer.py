@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from findings.errors import SettingsError, TrainingInterruptedError, WeightsError
+from findings.errors import ReportError, SettingsError, TrainingInterruptedError, WeightsError
 from models.language.adapter_card import (
     WEIGHTS_FILE,
     AdapterCard,
@@ -21,7 +21,7 @@ from models.language.adapter_card import (
     require_match,
     write_adapter_card,
 )
-from models.language.pairs import Example
+from models.language.pairs import Example, Part, read_examples
 from models.language.tuning import ADAPTER, RunSettings, TuningRequest, shown
 from models.training.stopping import StopSignals
 
@@ -29,6 +29,9 @@ LICENCE: Final = "as the base model; trained on research-only reports, see the d
 METRICS: Final = "metrics.json"
 _CHECKPOINTS: Final = "checkpoints"
 _LOG: Final = logging.getLogger("readingroom.tuning")
+
+Row = dict[str, list[dict[str, str]]]
+"""Conversations by the names of trl's columns."""
 
 
 def prepared_model(request: TuningRequest) -> tuple[Any, Any]:
@@ -113,14 +116,79 @@ def _in_four_bits(request: TuningRequest) -> tuple[Any, Any]:
     return prepared(model), tokenizer
 
 
-def sampled(examples: Sequence[Example], run: RunSettings) -> list[Example]:
+def examples_of(
+    request: TuningRequest, file: str, kind: type[Example], called: str
+) -> tuple[list[Example], list[Example]]:
+    """Examples of the preset's form and languages: drawn ones to train on, and to validate on.
+
+    Raises `ReportError` where there are none; `called` says of what.
+    """
+    preset = request.preset
+    fitting = [
+        example
+        for example in read_examples(request.data / file, kind)
+        if example.form is preset.form and example.language in preset.languages
+    ]
+    training = _sampled([e for e in fitting if e.part is Part.TRAIN], preset.run)
+    validation = [e for e in fitting if e.part is Part.VALIDATION]
+    if not training or not validation:
+        raise ReportError(
+            f"The tuning data hold no {preset.form.value} {called} to train and to validate on. "
+            "Make them with 'readingroom tune data'."
+        )
+    return training, validation
+
+
+def _sampled(examples: Sequence[Example], run: RunSettings) -> list[Example]:
     """The preset's number of examples, drawn by its seed; all of them where it names none."""
     if not 0 < run.most_examples < len(examples):
         return list(examples)
     return random.Random(run.seed).sample(list(examples), run.most_examples)
 
 
-def trainer_settings(request: TuningRequest, examples: int) -> dict[str, Any]:
+def run_trainer(
+    request: TuningRequest,
+    trainer_kind: Any,
+    settings_kind: Any,
+    own_settings: dict[str, Any],
+    training: list[Row],
+    validation: list[Row],
+) -> tuple[Any, Watch]:
+    """Train with one of trl's trainers; measured before, unless resumed, and after.
+
+    ``own_settings`` are those that the trainers do not share.
+
+    Raises:
+        WeightsError: the base model, or the adapter to start from, is not usable.
+        SettingsError: this machine lacks what is asked for, or the folder holds another run.
+        TrainingInterruptedError: a signal ended the run; it is saved.
+    """
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    model, tokenizer = prepared_model(request)
+    settings = settings_kind(**_shared_settings(request, len(training)), **own_settings)
+    with Watch(request) as watch:
+        trainer = trainer_kind(
+            model=model,
+            args=settings,
+            train_dataset=Dataset.from_list(training),
+            eval_dataset=Dataset.from_list(validation),
+            processing_class=tokenizer,
+            callbacks=[watch.callback()],
+        )
+        _quietly(trainer)
+        begin = _checkpoint_of(request)
+        watch.resumed = begin is not None
+        if begin is None:
+            trainer.evaluate()
+        trainer.train(resume_from_checkpoint=begin)
+        watch.require_finished()
+        trainer.evaluate()
+    return trainer, watch
+
+
+def _shared_settings(request: TuningRequest, examples: int) -> dict[str, Any]:
     """The settings that transformers' trainers share, of a preset over so many examples."""
     import torch
 
@@ -157,7 +225,7 @@ def trainer_settings(request: TuningRequest, examples: int) -> dict[str, Any]:
     }
 
 
-def checkpoint_of(request: TuningRequest) -> str | None:
+def _checkpoint_of(request: TuningRequest) -> str | None:
     """The checkpoint to resume from; `None` for a new run.
 
     Raises `SettingsError` where a new run would fall over an old one's checkpoints.
@@ -175,7 +243,7 @@ def checkpoint_of(request: TuningRequest) -> str | None:
     return found
 
 
-def quietly(trainer: Any) -> None:
+def _quietly(trainer: Any) -> None:
     """Take the trainer's own printing away: the run's figures are logged as the project's are."""
     from transformers import PrinterCallback
 
@@ -191,6 +259,7 @@ class Watch:
         self._history: list[dict[str, float]] = []
         self._stopped_at: int | None = None
         self._started = self._seconds = 0.0
+        self.resumed = False
 
     def __enter__(self) -> Watch:
         self._stop.__enter__()
