@@ -23,7 +23,7 @@ from models.reports.writing import NetworkWriter
 from models.shipping import read_config
 
 
-class AnatomyReportWriter(NetworkWriter):
+class AnatomyReportWriter(NetworkWriter[AnatomyConfig]):
     """Writes from image, anatomy and, by a switch, the nearest reports."""
 
     def __init__(
@@ -35,7 +35,6 @@ class AnatomyReportWriter(NetworkWriter):
         neighbours: NearestReports | None,
     ) -> None:
         super().__init__(config)
-        self.config = config
         self._encoder = encoder
         self._network = network
         self._anatomy = anatomy

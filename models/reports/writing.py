@@ -6,7 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from models.reports.guards import without_figures
 from models.reports.sentences import split_report
 from models.reports.vision import ImageEncoder
 
+Config = TypeVar("Config", bound=ReportConfig)
+
 
 class WritingNetwork(Protocol):
     """What turns image vectors into texts, one for each row."""
@@ -27,26 +29,26 @@ class WritingNetwork(Protocol):
         """The same for the same input, settings and seed."""
 
 
-class NetworkWriter(ABC):
+class NetworkWriter(ABC, Generic[Config]):
     """A `ReportWriter` of a trained network; what it is shown differs by paper.
 
     Sentences that state a figure are left out (see `models.reports.guards`); ``text`` keeps what
     was written. One instance may be used from several threads; they take turns.
     """
 
-    def __init__(self, config: ReportConfig) -> None:
-        self._written_by = config
+    def __init__(self, config: Config) -> None:
+        self.config = config
         self._turn = threading.Lock()
 
     @property
     def name(self) -> ReportModelName:
         """Which paper's."""
-        return self._written_by.model
+        return self.config.model
 
     @property
     def language(self) -> Language:
         """The language of its reports."""
-        return self._written_by.language
+        return self.config.language
 
     def write(
         self,
@@ -59,7 +61,7 @@ class NetworkWriter(ABC):
             return ()
         started = time.perf_counter()
         with self._turn:
-            texts = self._texts(displays, decoding or self._written_by.decoding, seed)
+            texts = self._texts(displays, decoding or self.config.decoding, seed)
         seconds = (time.perf_counter() - started) / len(texts)
         return tuple(
             WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
@@ -72,7 +74,7 @@ class NetworkWriter(ABC):
         """What the network writes of each image."""
 
 
-class EncodedReportWriter(NetworkWriter):
+class EncodedReportWriter(NetworkWriter[ReportConfig]):
     """Writes from an encoder's vectors alone, with a network in evaluation mode."""
 
     def __init__(

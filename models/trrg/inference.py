@@ -24,7 +24,7 @@ from models.trrg.looking import ClueChooser, as_maps, trunk_maps
 from models.trrg.network import TrrgNetwork
 
 
-class TrrgWriter(NetworkWriter):
+class TrrgWriter(NetworkWriter[TrrgConfig]):
     """Writes from the image and the clues nearest to it."""
 
     def __init__(
@@ -36,7 +36,6 @@ class TrrgWriter(NetworkWriter):
         classifier: FindingClassifier,
     ) -> None:
         super().__init__(config)
-        self.config = config
         self._network = network.eval()
         self._encoder = encoder
         self._chooser = chooser
