@@ -16,7 +16,7 @@ from pathlib import Path
 
 from findings.claims import Claim, Frozen
 from findings.labeler import label_report
-from findings.vocabulary import Certainty, Finding, Language, Side
+from findings.vocabulary import Finding, Language, Side
 from reporting.draft import SectionName
 from reporting.existing_report import ExistingReport, ReadSentence, read_report
 from reporting.ledger import Decision, LedgerEntry, Vote
@@ -106,7 +106,7 @@ def true_ledger(report: ExistingReport) -> tuple[LedgerEntry, ...]:
             region=claim.region,
             side=claim.side,
             probability=0.9 if claim.present else 0.05,
-            decision=_decision(claim),
+            decision=Decision.stating(claim),
             certainty=claim.certainty,
             severity=claim.severity,
             measurement=claim.measurement,
@@ -115,12 +115,6 @@ def true_ledger(report: ExistingReport) -> tuple[LedgerEntry, ...]:
         )
         for number, claim in enumerate(claims, start=1)
     )
-
-
-def _decision(claim: Claim) -> Decision:
-    if not claim.present:
-        return Decision.ABSENT
-    return Decision.UNCERTAIN if claim.certainty is Certainty.POSSIBLE else Decision.PRESENT
 
 
 def evaluate_review(texts: Sequence[str], most: int = 600, seed: int = 0) -> ReviewReport:

@@ -23,6 +23,13 @@ class Decision(StrEnum):
     ABSTAIN = "abstain"
     """Not enough evidence either way: the report says nothing of it."""
 
+    @classmethod
+    def stating(cls, claim: Claim) -> Decision:
+        """The decision that a report's claim stands for."""
+        if not claim.present:
+            return cls.ABSENT
+        return cls.UNCERTAIN if claim.certainty is Certainty.POSSIBLE else cls.PRESENT
+
 
 class DisagreementType(StrEnum):
     """In what way two voices disagree."""

@@ -104,9 +104,6 @@ def ledger_of(claims: Sequence[Claim]) -> Ledger:
     """The ledger that carries exactly these claims, each on a vote of its own."""
     entries = []
     for number, claim in enumerate(claims, start=1):
-        decision = Decision.PRESENT if claim.present else Decision.ABSENT
-        if claim.present and claim.certainty is Certainty.POSSIBLE:
-            decision = Decision.UNCERTAIN
         probability = _PRESENT[claim.certainty] if claim.present else _ABSENT
         entries.append(
             LedgerEntry(
@@ -115,7 +112,7 @@ def ledger_of(claims: Sequence[Claim]) -> Ledger:
                 region=claim.region,
                 side=claim.side,
                 probability=probability,
-                decision=decision,
+                decision=Decision.stating(claim),
                 certainty=claim.certainty,
                 severity=claim.severity,
                 measurement=claim.measurement,
