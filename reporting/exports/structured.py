@@ -1,8 +1,9 @@
 """The report as a DICOM structured report: TID 1500 with measurements and evaluations (PS3.16).
 
 Stated findings are measurement groups: the finding's code, its place, the calibrated probability as
-Certainty of Finding (DCM 111012), and the box on the stored image where an expert drew one. The
-report's sentences follow as Findings and Impressions, which the extensible template allows. The
+Certainty of Finding (DCM 111012), and the box on the stored image where an expert drew one.
+Lengths, areas and ratios are measurement groups with the lines that were measured. The report's
+sentences follow as Findings and Impressions, which the extensible template allows. The
 document is preliminary and unverified until signed; the algorithms are named with their versions.
 It carries the patient and study of the images it is about, so that it can be filed with them.
 """
@@ -10,18 +11,19 @@ It carries the patient and study of the images it is about, so that it can be fi
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from findings.catalogue import Code, CodingScheme, describe
-from findings.errors import UserInputError
 from findings.evidence import Detection, MeasurementEvidence
 from findings.regions import Region
 from findings.vocabulary import Language, Side
+from imaging.geometry import Point
 from imaging.study import StudyImage
 from reporting.draft import Draft, DraftStatus, SectionName
 from reporting.exports.content import algorithms, content_of
+from reporting.exports.filed_image import filed_image
 from reporting.ledger import Decision, LedgerEntry
 
 if TYPE_CHECKING:
@@ -31,8 +33,14 @@ if TYPE_CHECKING:
 _LANGUAGES: Final = {Language.ENGLISH: ("en", "English"), Language.SPANISH: ("es", "Spanish")}
 _SCHEMES: Final = (CodingScheme.SNOMED_CT, CodingScheme.DICOM, CodingScheme.UMLS)
 _LATERAL: Final = {Side.LEFT: "Left", Side.RIGHT: "Right", Side.BILATERAL: "RightAndLeft"}
-_LENGTHS: Final = ("mm", "cm")
-_MOST_FILES: Final = 400
+_LENGTH: Final = ("SCT", "410668003", "Length")
+_MEASURED: Final = {
+    "mm": (_LENGTH, "millimeter"),
+    "cm": (_LENGTH, "centimeter"),
+    "cm2": (("SCT", "42798000", "Area"), "square centimeter"),
+    "1": (("SCT", "118586006", "Ratio"), "no units"),
+}
+"""The code of a quantity and the name of its unit, by the unit in UCUM."""
 _UID_ROOT: Final = "2.25."
 
 
@@ -48,11 +56,11 @@ def structured_report(draft: Draft, source: Path | None, image: StudyImage | Non
     """
     import highdicom as hd
 
-    film = _film_of(source)
+    film = filed_image(source, image)
     sentences = content_of(draft)
     groups = [
         *_finding_groups(draft, film, image),
-        *_measurement_groups(draft, film),
+        *_measurement_groups(draft, film, image),
     ]
     report = hd.sr.MeasurementReport(
         observation_context=_context(draft),
@@ -89,45 +97,6 @@ def structured_report(draft: Draft, source: Path | None, image: StudyImage | Non
     stream = io.BytesIO()
     document.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
-
-
-def _film_of(source: Path | None) -> Dataset:
-    """The first DICOM image of the source, without its pixels."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    files: Iterable[Path] = ()
-    if source is not None:
-        files = sorted(source.iterdir())[:_MOST_FILES] if source.is_dir() else (source,)
-    for file in files:
-        try:
-            found = pydicom.dcmread(file, stop_before_pixels=True)
-        except (InvalidDicomError, OSError, ValueError, AttributeError):
-            continue
-        if "Rows" in found and "SOPInstanceUID" in found and "StudyInstanceUID" in found:
-            return _filed(found)
-    raise UserInputError(
-        "A DICOM structured report refers to DICOM images, and the study is none. Export another "
-        "format, or give the study's DICOM files."
-    )
-
-
-def _filed(film: Dataset) -> Dataset:
-    """The film with empty values where a required tag of patient or study is missing."""
-    for keyword in (
-        "PatientID",
-        "PatientName",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyID",
-        "AccessionNumber",
-        "StudyDate",
-        "StudyTime",
-        "ReferringPhysicianName",
-    ):
-        if keyword not in film:
-            setattr(film, keyword, "")
-    return film
 
 
 def _code(scheme: str, value: str, meaning: str) -> CodedConcept:
@@ -219,25 +188,33 @@ def _finding_groups(draft: Draft, film: Dataset, image: StudyImage | None) -> li
     return groups
 
 
-def _measurement_groups(draft: Draft, film: Dataset) -> list[Any]:
-    """Lengths by the general length code, with what is measured as the tracking identifier."""
+def _measurement_groups(draft: Draft, film: Dataset, image: StudyImage | None) -> list[Any]:
+    """Each measurement by the general code of its kind; what is measured names its tracking.
+
+    No coding scheme of PS3.16 has the cardiothoracic ratio of a radiograph (the LOINC codes of CID
+    12279 are of fetal echocardiography), so it is a Ratio whose finding site is the heart.
+    """
     import highdicom as hd
 
     groups: list[Any] = []
     for item in draft.evidence:
-        if not isinstance(item, MeasurementEvidence) or item.measurement.unit not in _LENGTHS:
+        if not isinstance(item, MeasurementEvidence) or item.measurement.unit not in _MEASURED:
             continue
-        name = item.measurement.name.replace("_", " ")
+        taken = item.measurement
+        quantity, unit = _MEASURED[taken.unit]
+        name = taken.name.replace("_", " ")
         groups.append(
             hd.sr.MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=_tracking(f"{name} {item.id}"),
                 source_images=[_source_image(film)],
                 algorithm_id=_algorithm(item.expert, item.version),
+                finding_sites=_measured_at(taken.name, item.side),
                 measurements=[
                     hd.sr.Measurement(
-                        name=_code("SCT", "410668003", "Length"),
-                        value=round(item.measurement.value, 2),
-                        unit=_unit(item.measurement.unit),
+                        name=_code(*quantity),
+                        value=round(taken.value, 3 if taken.unit == "1" else 2),
+                        unit=_code("UCUM", taken.unit, unit),
+                        referenced_coordinates=_lines(item, film, image),
                     )
                 ],
             )
@@ -245,8 +222,32 @@ def _measurement_groups(draft: Draft, film: Dataset) -> list[Any]:
     return groups
 
 
-def _unit(unit: str) -> CodedConcept:
-    return _code("UCUM", unit, {"mm": "millimeter", "cm": "centimeter"}[unit])
+def _measured_at(name: str, side: Side | None) -> list[Any] | None:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    if name.startswith("cardi"):
+        return [hd.sr.FindingSite(anatomic_location=codes.SCT.Heart)]
+    if name == "thoracic_width":
+        return [hd.sr.FindingSite(anatomic_location=codes.SCT.Thorax)]
+    return _lung(side) if "lung" in name else None
+
+
+def _lines(item: MeasurementEvidence, film: Dataset, image: StudyImage | None) -> list[Any] | None:
+    """The lines that were measured, from end to end, on the stored image."""
+    import highdicom as hd
+
+    ends = list(zip(item.landmarks[::2], item.landmarks[1::2], strict=False))
+    if image is None or not ends:
+        return None
+    return [
+        hd.sr.CoordinatesForMeasurement(
+            graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
+            graphic_data=_stored(line, film, image),
+            source_image=_source_region(film),
+        )
+        for line in ends
+    ]
 
 
 def _tracking(name: str) -> Any:
@@ -264,22 +265,32 @@ def _source_image(film: Dataset) -> Any:
 
 
 def _region(box: Detection, film: Dataset, image: StudyImage) -> Any:
-    """The box as a closed line on the stored image (PS3.3, C.18.6: columns, then rows)."""
+    """The box as a closed line on the stored image."""
     import highdicom as hd
-    import numpy as np
 
     x0, y0, x1, y1 = box.box
-    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
-    m = image.to_stored
-    stored = [(m.a * x + m.b * y + m.c, m.d * x + m.e * y + m.f) for x, y in corners]
-    high = np.array([int(film.Columns), int(film.Rows)])
     return hd.sr.ImageRegion(
         graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
-        graphic_data=np.clip(np.array(stored, dtype=float), 0, high),
-        source_image=hd.sr.SourceImageForRegion(
-            referenced_sop_class_uid=film.SOPClassUID,
-            referenced_sop_instance_uid=film.SOPInstanceUID,
-        ),
+        graphic_data=_stored([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], film, image),
+        source_image=_source_region(film),
+    )
+
+
+def _stored(points: Sequence[Point], film: Dataset, image: StudyImage) -> Any:
+    """Display points on the stored image (PS3.3, C.18.6: columns, then rows)."""
+    import numpy as np
+
+    m = image.to_stored
+    stored = [(m.a * x + m.b * y + m.c, m.d * x + m.e * y + m.f) for x, y in points]
+    high = np.array([int(film.Columns), int(film.Rows)])
+    return np.clip(np.array(stored, dtype=float), 0, high)
+
+
+def _source_region(film: Dataset) -> Any:
+    import highdicom as hd
+
+    return hd.sr.SourceImageForRegion(
+        referenced_sop_class_uid=film.SOPClassUID, referenced_sop_instance_uid=film.SOPInstanceUID
     )
 
 
@@ -293,15 +304,18 @@ def _sites(entry: LedgerEntry) -> list[Any] | None:
         Region.MEDIASTINUM: codes.SCT.Mediastinum,
     }
     if entry.side in _LATERAL:
-        return [
-            hd.sr.FindingSite(
-                anatomic_location=codes.SCT.Lung,
-                laterality=getattr(codes.SCT, _LATERAL[entry.side]),
-            )
-        ]
+        return _lung(entry.side)
     if entry.region in places:
         return [hd.sr.FindingSite(anatomic_location=places[entry.region])]
     return None
+
+
+def _lung(side: Side | None) -> list[Any]:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    laterality = getattr(codes.SCT, _LATERAL[side]) if side in _LATERAL else None
+    return [hd.sr.FindingSite(anatomic_location=codes.SCT.Lung, laterality=laterality)]
 
 
 def _narrative(name: SectionName, texts: Sequence[str]) -> Any:

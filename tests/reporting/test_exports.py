@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from findings.errors import UserInputError
+from findings.evidence import MeasurementEvidence
 from findings.labeler import label_report
 from findings.vocabulary import Finding, Language
 from imaging.loading import load_study
@@ -185,7 +186,7 @@ def test_boxes_of_a_structured_report_lie_where_the_expert_drew_them(image: Stud
     found: list[tuple[float, ...]] = []
 
     def look(_: Any, element: Any) -> None:
-        if element.keyword == "GraphicData":
+        if element.keyword == "GraphicData" and len(element.value) == 10:  # a closed box
             points = [float(value) for value in element.value]
             found.append((min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])))
 
@@ -194,6 +195,92 @@ def test_boxes_of_a_structured_report_lie_where_the_expert_drew_them(image: Stud
     assert found
     for box in found:
         assert any(all(abs(a - b) < 0.01 for a, b in zip(box, own, strict=True)) for own in boxes)
+
+
+def _measured(report: Any) -> dict[str, Any]:
+    """The measurement groups of a structured report, by what their tracking identifier says."""
+    found: dict[str, Any] = {}
+    for group in _groups(report):
+        items = {item.ConceptNameCodeSequence[0].CodeValue: item for item in group.ContentSequence}
+        name = str(items["112039"].TextValue).rsplit(" ", 1)[0]
+        found[name] = items
+    return found
+
+
+def _groups(report: Any) -> list[Any]:
+    """The measurement groups (DCM 125007) anywhere in a document."""
+    found: list[Any] = []
+
+    def look(item: Any) -> None:
+        for child in item.get("ContentSequence", []):
+            name = child.get("ConceptNameCodeSequence")
+            if name and name[0].CodeValue == "125007":
+                found.append(child)
+            look(child)
+
+    look(report)
+    return found
+
+
+def test_ratios_lengths_and_areas_are_measurements_with_codes_and_lines() -> None:
+    import highdicom as hd
+    import pydicom
+
+    own = read_draft(SAMPLES / "drafts" / "cardiomegaly" / "draft.json")
+    shown = load_study(SAMPLES / "cardiomegaly.dcm").frontal
+    content = export(own, Format.SR, image=shown, source=SAMPLES / "cardiomegaly.dcm")
+    report = pydicom.dcmread(io.BytesIO(content))
+    hd.sr.ComprehensiveSR.from_dataset(report)
+    measured = _measured(report)
+    for name, code, unit, meaning in (
+        ("cardiothoracic ratio", "118586006", "1", "no units"),
+        ("cardiac width", "410668003", "mm", "millimeter"),
+        ("left lung area", "42798000", "cm2", "square centimeter"),
+    ):
+        number = measured[name][code]
+        value = number.MeasuredValueSequence[0]
+        units = value.MeasurementUnitsCodeSequence[0]
+        assert number.ValueType == "NUM"
+        assert number.ConceptNameCodeSequence[0].CodingSchemeDesignator == "SCT"
+        assert (units.CodeValue, units.CodingSchemeDesignator) == (unit, "UCUM")
+        assert units.CodeMeaning == meaning
+        known = next(m for m in own.measurements if m.name == name.replace(" ", "_"))
+        assert float(value.NumericValue) == pytest.approx(known.value, abs=0.06)
+    ratio = measured["cardiothoracic ratio"]
+    assert ratio["363698007"].ConceptCodeSequence[0].CodeMeaning == "Heart"
+    lines = [i for i in ratio["118586006"].ContentSequence if i.ValueType == "SCOORD"]
+    item = next(e for e in own.evidence if e.id == "E42")
+    assert isinstance(item, MeasurementEvidence) and len(lines) == len(item.landmarks) // 2
+    drawn = [tuple(float(v) for v in line.GraphicData) for line in lines]
+    m = shown.to_stored
+    lines_of = zip(item.landmarks[::2], item.landmarks[1::2], strict=True)
+    for line, ends in zip(drawn, lines_of, strict=True):
+        stored = [c for x, y in ends for c in (m.a * x + m.b * y + m.c, m.d * x + m.e * y + m.f)]
+        assert line == pytest.approx(stored, abs=0.01)
+
+
+def test_a_structured_report_refers_to_the_film_that_was_read(tmp_path: Path) -> None:
+    """Beside a lateral of the same study, whose file comes first."""
+    import pydicom
+
+    film = pydicom.dcmread(SAMPLES / "cardiomegaly.dcm")
+    lateral = pydicom.dcmread(SAMPLES / "cardiomegaly.dcm")
+    lateral.ViewPosition = "LL"
+    lateral.SOPInstanceUID = lateral.file_meta.MediaStorageSOPInstanceUID = (
+        pydicom.uid.generate_uid()
+    )
+    lateral.decompress()
+    lateral.PixelData = lateral.pixel_array[::-1].tobytes()
+    lateral.save_as(tmp_path / "0000")
+    film.save_as(tmp_path / "0001")
+    own = read_draft(SAMPLES / "drafts" / "cardiomegaly" / "draft.json")
+    study = load_study(tmp_path)
+    assert len(study.images) == 2
+    content = export(own, Format.SR, image=study.frontal, source=tmp_path)
+    report = pydicom.dcmread(io.BytesIO(content))
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0]
+    (referred,) = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert referred.ReferencedSOPInstanceUID == film.SOPInstanceUID
 
 
 @pytest.mark.parametrize("source", [None, SAMPLES / "effusion.png", SAMPLES / "README.md"])
