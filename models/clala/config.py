@@ -21,6 +21,9 @@ class ClalaConfig(ReportConfig):
     vocabulary: Vocabulary | None = Field(
         description="of the small network; none where a BERT tokenizer's word pieces are used"
     )
+    text_sha256: str = Field(
+        default="", description="of the text encoder; blank in weights of before it was recorded"
+    )
     lesion_tokens: int = Field(
         default=0, ge=0, description="length of the lesion names' word pieces; 0: vectors"
     )

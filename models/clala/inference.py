@@ -24,8 +24,8 @@ from models.clala.lesions import LESIONS
 from models.clala.network import ClalaNetwork, RegionViews
 from models.clala.views import RegionFinder, box_shares, cut_out, region_finder
 from models.classifier.inference import FindingClassifier
+from models.clues.encoder_folder import find_text_encoder, require_encoder
 from models.clues.text_encoder import load_tokenizer
-from models.language.loading import located
 from models.reports.checkpoint import load_trained, require_same
 from models.reports.contract import Decoding, ReportModelName, WrittenReport
 from models.shipping import read_config
@@ -186,7 +186,7 @@ def load_clala(folder: Path, cache: Path, finder: RegionFinder | None = None) ->
 
     Raises:
         WeightsError: weights or config are missing, damaged or of another network, or the
-            classifier's trunk is not the one they were trained over.
+            classifier's trunk or the text encoder is not the one they were trained over.
     """
     config = read_config(folder, ClalaConfig)
     classifier = FindingClassifier.load()
@@ -198,7 +198,10 @@ def load_clala(folder: Path, cache: Path, finder: RegionFinder | None = None) ->
         words = WholeWords(config.vocabulary)
         texts = torch.zeros(len(LESIONS), config.shape.text.hidden)
     else:
-        words = WordPieces(load_tokenizer(located(config.shape.text.model, cache)))
+        text = config.shape.text
+        encoder = find_text_encoder(text.model, cache, text.sha256)
+        require_encoder(encoder, config.text_sha256)
+        words = WordPieces(load_tokenizer(encoder))
         if not config.lesion_tokens:
             raise WeightsError("the report model's config states no lesion tokens: train it again")
         texts = torch.zeros(len(LESIONS), 2, config.lesion_tokens, dtype=torch.long)

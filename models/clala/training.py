@@ -22,6 +22,7 @@ from models.clala.task import ClalaTask, Films, Look
 from models.clala.texts import RegionTexts, SentenceVectors, TextInputs, TextTokens, lesion_names
 from models.clala.views import PatchViews, TrunkViews, film_boxes, region_finder
 from models.classifier.inference import FindingClassifier
+from models.clues.encoder_folder import find_text_encoder, text_encoder_sha256
 from models.clues.text_encoder import SentenceEncoder, bert_weights, load_tokenizer
 from models.crude_report.tokens import Vocabulary
 from models.language.loading import folder_sha256, located
@@ -35,7 +36,6 @@ from models.training.loop import TrainingLoop
 from models.training.presets import LoopSettings, read_preset
 from models.training.request import CACHE, TrainingRequest
 from models.training.roles import Role
-from models.weights import pull
 
 FIRST_STAGE: Final = "pretraining"
 """Folder of the first stage's checkpoint and metrics within a run's."""
@@ -86,6 +86,7 @@ def train_clala(request: TrainingRequest) -> Path:
         size=settings.fine_tuning.size,
         region_detector=str(settings.region_detector or ""),
         vocabulary=run.words.vocabulary if isinstance(run.words, WholeWords) else None,
+        text_sha256=run.text_sha256,
         lesion_tokens=0 if settings.shape.text.frozen else int(run.lesion_texts.shape[-1]),
     )
     save_report_model(request.out / WEIGHTS, outcome.best_weights, config)
@@ -105,6 +106,11 @@ class _Run:
         )
         self.texts = RegionTexts(self.cases, preset.cases.wordings)
         texts = self._known_texts()
+        text = settings.shape.text
+        self._text_encoder = find_text_encoder(
+            text.model, request.cache, text.sha256, request.source
+        )
+        self.text_sha256 = text_encoder_sha256(self._text_encoder)
         self.words, self.inputs = self._readers(texts)
         self.lesion_texts = self.inputs(lesion_names())
         self.finder = region_finder(settings.region_detector)
@@ -148,12 +154,11 @@ class _Run:
 
     def _readers(self, texts: Sequence[str]) -> tuple[RegionWords, TextInputs]:
         """How the decoder numbers words, and how the text encoder takes texts."""
-        text, cache = self.settings.shape.text, self.request.cache
+        text = self.settings.shape.text
         if text.frozen:
-            folder = pull(text.model, cache, source=self.request.source)
             words: RegionWords = WholeWords(Vocabulary.of(texts, least_count=1))
-            return words, SentenceVectors(SentenceEncoder.load(folder), texts)
-        tokenizer = load_tokenizer(located(text.model, cache))
+            return words, SentenceVectors(SentenceEncoder.load(self._text_encoder), texts)
+        tokenizer = load_tokenizer(self._text_encoder)
         return WordPieces(tokenizer), TextTokens(tokenizer, text.longest)
 
     def _place_regions(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -173,7 +178,7 @@ class _Run:
         shape, cache = self.settings.shape, self.request.cache
         weights: dict[str, Tensor] = {}
         if not shape.text.frozen:
-            named = bert_weights(str(located(shape.text.model, cache)))
+            named = bert_weights(self._text_encoder)
             weights |= {name.replace("text.", "read.", 1): own for name, own in named.items()}
         if shape.eye.kind == "trunk":
             return FindingClassifier.load().config.weights_sha256, weights

@@ -32,6 +32,9 @@ class ClueConfig(NetworkConfig):
     trunk_sha256: str = Field(description="weights of the finding classifier that looks")
     image: ImageEncoderSettings
     text: TextEncoderSettings
+    text_sha256: str = Field(
+        default="", description="of the text encoder; blank in weights of before it was recorded"
+    )
     width: int
     prompts_sha256: str = Field(description="over the clue prompts whose vectors are shipped")
     findings: dict[Finding, ClueCalibration] = Field(description="the diseases, in their order")

@@ -32,7 +32,11 @@ class ImageEncoderSettings(PresetSettings):
 class TextEncoderSettings(PresetSettings):
     """The text side: a frozen sentence encoder under a projection, or a BERT that learns too."""
 
-    model: str = Field(description="artefact name, hub id or folder of the pre-trained encoder")
+    model: str = Field(
+        description="the pre-trained encoder: an artefact's name, a folder, hf:ORG/NAME or a file: "
+        "address"
+    )
+    sha256: str = Field(default="", description="required of it; archives need one")
     frozen: bool
     hidden: int = Field(gt=0)
     layers: int = Field(default=12, gt=0)

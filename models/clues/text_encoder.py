@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from findings.errors import WeightsError
+from models.language.loading import quiet_transformers
 
 _BATCH = 64
 
@@ -33,7 +34,10 @@ class SentenceEncoder:
         from transformers import AutoModel
 
         try:
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+            with quiet_transformers():
+                model = AutoModel.from_pretrained(
+                    folder, local_files_only=True, use_safetensors=True
+                )
         except (OSError, ValueError, RuntimeError) as error:
             raise _unusable(folder) from error
         return cls(load_tokenizer(folder), model)
@@ -55,8 +59,8 @@ class SentenceEncoder:
         return vectors
 
 
-def load_tokenizer(folder: Path | str) -> Any:
-    """The tokenizer of a model: of its folder, or of its id on the Hugging Face hub.
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model, from its folder.
 
     Raises:
         WeightsError: it is missing or damaged.
@@ -64,13 +68,13 @@ def load_tokenizer(folder: Path | str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
-        raise _unusable(Path(folder)) from error
+        raise _unusable(folder) from error
 
 
-def bert_weights(model: str) -> dict[str, Tensor]:
-    """Weights of a BERT encoder by `PooledText`'s names, from a folder or by hub id.
+def bert_weights(folder: Path) -> dict[str, Tensor]:
+    """Weights of a BERT encoder by `PooledText`'s names, from its folder.
 
     Raises:
         WeightsError: they are missing, or not kept as safetensors.
@@ -78,9 +82,12 @@ def bert_weights(model: str) -> dict[str, Tensor]:
     from transformers import BertModel
 
     try:
-        loaded = BertModel.from_pretrained(model, add_pooling_layer=False, use_safetensors=True)
+        with quiet_transformers():
+            loaded = BertModel.from_pretrained(
+                folder, add_pooling_layer=False, local_files_only=True, use_safetensors=True
+            )
     except (OSError, ValueError, RuntimeError) as error:
-        raise _unusable(Path(model)) from error
+        raise _unusable(folder) from error
     return {f"text.encoder.{name}": value for name, value in loaded.state_dict().items()}
 
 

@@ -12,7 +12,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
@@ -99,8 +99,15 @@ def folder_sha256(folder: Path) -> str:
     return fingerprint(tuple((file.name, file_sha256(file)) for file in files))
 
 
-def located(source: str, cache: Path, sha256: str = "") -> Path:
+def located(
+    source: str,
+    cache: Path,
+    sha256: str = "",
+    digest: Callable[[Path], str] = folder_sha256,
+) -> Path:
     """The folder to load a source from; archives are unpacked once and kept in ``cache``.
+
+    ``sha256`` is required of an archive, or of what ``digest`` makes of a folder.
 
     Raises:
         WeightsError: it is not here, or not of that checksum.
@@ -123,7 +130,7 @@ def located(source: str, cache: Path, sha256: str = "") -> Path:
         )
     if problem := unusable(path):
         raise WeightsError(f"The model's folder {problem}.")
-    if sha256 and folder_sha256(path) != sha256:
+    if sha256 and digest(path) != sha256:
         raise WeightsError(
             "The pre-trained model is not the one whose checksum the settings require, so it is "
             "not used: restore its folder, or state the checksum of this one."

@@ -15,6 +15,7 @@ from findings.errors import StudyError, WeightsError
 from models.calibration import fit_platt
 from models.classifier.inference import FindingClassifier
 from models.clues.config import ClueCalibration, ClueConfig
+from models.clues.encoder_folder import find_text_encoder, text_encoder_sha256
 from models.clues.inference import prompts_digest
 from models.clues.network import ClueNetwork, build_network
 from models.clues.preset import CluePreset, ClueSettings
@@ -60,14 +61,16 @@ def train_clues(request: TrainingRequest) -> Path:
     pairs = WeakPairs([*records, *(mirror_record(record) for record in records)], pool)
     texts = [sentence.text for sentence in pool.sentences] + [p.text for p in clue_prompts()]
     classifier = FindingClassifier.load()
-    inputs = _inputs(request, settings, records, texts, classifier)
+    text = settings.text
+    encoder = find_text_encoder(text.model, request.cache, text.sha256, request.source)
+    inputs = _inputs(request, settings, records, texts, classifier, encoder)
     task = ClueTask(
         settings,
         preset.loop.batch_size,
         pairs,
         inputs,
         as_prompts(pool.sentences),
-        _pretrained(settings),
+        _pretrained(settings, encoder),
     )
     loop = TrainingLoop(task, preset.loop, out)
     if request.resume:
@@ -90,6 +93,7 @@ def train_clues(request: TrainingRequest) -> Path:
         trunk_sha256=classifier.config.weights_sha256,
         image=settings.image,
         text=settings.text,
+        text_sha256=text_encoder_sha256(encoder),
         width=settings.width,
         prompts_sha256=prompts_digest(),
         findings=dict(zip(DISEASES, calibrate(scores, task.truth), strict=True)),
@@ -162,6 +166,7 @@ def _inputs(
     records: Sequence[WeakRecord],
     texts: Sequence[str],
     classifier: FindingClassifier,
+    encoder: Path,
 ) -> ClueInputs:
     cache = request.out / "cache"
     images = [record.image for record in records]
@@ -172,13 +177,13 @@ def _inputs(
                 f"clues-{cache_key(str(settings.image.size), *(str(i.name) for i in images))}",
                 lambda: _decode(images, settings.image.size),
             ),
-            tokenize(load_tokenizer(settings.text.model), texts, settings.text.longest),
+            tokenize(load_tokenizer(encoder), texts, settings.text.longest),
         )
     maps = _maps(records, classifier, cache)
     vectors = cached(
         cache,
-        f"clues-{cache_key(settings.text.model, *texts)}-texts",
-        lambda: SentenceEncoder.load(_folder(request, settings.text.model)).encode(texts),
+        f"clues-{cache_key(text_encoder_sha256(encoder), *texts)}-texts",
+        lambda: SentenceEncoder.load(encoder).encode(texts),
     )
     return FrozenInputs(maps, vectors)
 
@@ -197,17 +202,11 @@ def _maps(
     return np.concatenate(parts)
 
 
-def _folder(request: TrainingRequest, model: str) -> Path:
-    if Path(model).is_dir():
-        return Path(model)
-    return pull(model, request.cache, source=request.source)
-
-
 def _decode(images: Sequence[Path], size: int) -> NDArray[np.uint8]:
     return np.stack([to_bytes(to_square(read_display(image), size)) for image in images])
 
 
-def _pretrained(settings: ClueSettings) -> dict[str, Tensor] | None:
+def _pretrained(settings: ClueSettings, encoder: Path) -> dict[str, Tensor] | None:
     weights: dict[str, Tensor] = {}
     if settings.image.weights is not None:
         from safetensors import SafetensorError
@@ -222,7 +221,7 @@ def _pretrained(settings: ClueSettings) -> dict[str, Tensor] | None:
             ) from error
         weights |= {f"image.backbone.{name}": value for name, value in published.items()}
     if not settings.text.frozen:
-        weights |= bert_weights(settings.text.model)
+        weights |= bert_weights(encoder)
     return weights or None
 
 

@@ -13,6 +13,10 @@ class TrrgConfig(ReportConfig):
 
     shape: TrrgShape
     switches: Switches
+    text_sha256: str = Field(
+        default="",
+        description="of the clues' text encoder; blank in weights of before it was recorded",
+    )
     retriever_sha256: str = Field(description="of the clue retriever (first stage)")
     prompts: int = Field(gt=0, description="prompts whose words are kept with the weights")
     words: int = Field(gt=0, description="words of the longest of them")

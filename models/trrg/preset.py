@@ -36,9 +36,10 @@ class TrrgSettings(PresetSettings):
     )
     clue_text: str = Field(
         default="all-minilm-l6-v2",
-        description="the frozen text encoder of the clues: an artefact's name, a folder or "
-        "hf:ORG/NAME",
+        description="the frozen text encoder of the clues: an artefact's name, a folder, "
+        "hf:ORG/NAME or a file: address",
     )
+    clue_text_sha256: str = Field(default="", description="required of it; archives need one")
 
 
 class TrrgPreset(ReportPreset):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.classifier.inference import FindingClassifier
+from models.clues.encoder_folder import (
+    find_text_encoder,
+    require_encoder,
+    text_encoder_sha256,
+)
 from models.clues.inference import ClueRetriever
 from models.data.files import cache_key
-from models.language.loading import located
 from models.reports.prefix import PrefixedLanguageModel
 from models.reports.running import ReportRun, row_of
 from models.reports.vision import TrunkEncoder, encoded_images
@@ -19,7 +23,6 @@ from models.trrg.looking import ClueChooser, placed_films, read_clue_text
 from models.trrg.network import TrrgNetwork
 from models.trrg.preset import ROWS, TrrgPreset
 from models.trrg.task import TrrgTask
-from models.weights import pull
 
 
 def train_trrg(request: TrainingRequest) -> Path:
@@ -35,9 +38,14 @@ def train_trrg(request: TrainingRequest) -> Path:
     folder = request.out / CACHE
     maps = run.vectors if own else encoded_images(trunk, run.cases.paths(), folder)
     retriever = ClueRetriever.load(trunk.sha256, settings.clue_retriever)
-    sentences = pull(retriever.config.text.model, request.cache, source=request.source)
-    shared = settings.clue_text == retriever.config.text.model
-    told = sentences if shared else located(settings.clue_text, request.cache)
+    placing = retriever.config.text
+    sentences = find_text_encoder(
+        placing.model, request.cache, placing.sha256, source=request.source
+    )
+    require_encoder(sentences, retriever.config.text_sha256)
+    told = find_text_encoder(
+        settings.clue_text, request.cache, settings.clue_text_sha256, source=request.source
+    )
     text = read_clue_text(told, sentences, retriever)
     key = cache_key(retriever.config.weights_sha256, run.cases.sha256())
     places = placed_films(trunk, maps, retriever, folder, key)
@@ -63,6 +71,7 @@ def train_trrg(request: TrainingRequest) -> Path:
         TrrgConfig,
         shape=shape,
         switches=switches,
+        text_sha256=text_encoder_sha256(told),
         retriever_sha256=retriever.config.weights_sha256,
         prompts=len(text.present),
         words=text.present.shape[1],

@@ -1,12 +1,15 @@
-"""Tiny language models for the report models' tests."""
+"""Tiny language models and text encoders for the report models' tests."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 _WORDS = (
     "the heart is normal large small left right pleural effusion pneumothorax no there of lung "
@@ -84,3 +87,32 @@ def tiny_language_folder(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_text_encoder() -> Callable[..., Path]:
+    """Leaves a tiny random BERT with its word pieces in a folder."""
+
+    def make(folder: Path, hidden: int = 32, words: tuple[str, ...] = (), seed: int = 0) -> Path:
+        import torch
+        from transformers import BertConfig, BertModel, BertTokenizerFast
+
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ":", *letters]
+        pieces += [*(f"##{letter}" for letter in letters), *words]
+        folder.mkdir(parents=True, exist_ok=True)
+        vocabulary = folder / "vocab.txt"
+        vocabulary.write_text("\n".join(pieces))
+        torch.manual_seed(seed)
+        config = BertConfig(
+            vocab_size=len(pieces),
+            hidden_size=hidden,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=4 * hidden,
+        )
+        BertModel(config).save_pretrained(folder)
+        BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(folder)
+        return folder
+
+    return make

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from findings.claims import Claim
 from findings.vocabulary import Finding, Side
+from models.clala.config import ClalaConfig
 from models.clala.inference import load_clala
 from models.clala.training import FIRST_STAGE, train_clala
+from models.clues.encoder_folder import text_encoder_sha256
 from models.crude_report.composing import ReportComposer
 from models.data.records import Split
 from models.data.weak_pair_sources import FOURTEEN, with_absences
 from models.preprocessing import read_display
 from models.reports.cases import CaseSet, ReportCase
 from models.reports.wording import EnglishWording
-from models.shipping import WEIGHTS
+from models.shipping import WEIGHTS, read_config
 from models.training.request import TrainingRequest
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
@@ -68,31 +71,9 @@ most_tokens = 12
 """
 
 
-@pytest.fixture(scope="module")
-def sentence_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny random BERT and its word pieces."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters]
-    (folder / "vocab.txt").write_text("\n".join([*pieces, *(f"##{x}" for x in letters)]))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(pieces) + len(letters),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-    )
-    BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.slow
 def test_a_run_in_two_stages_is_resumed_and_loaded(
-    tmp_path: Path, sentence_encoder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_text_encoder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [
         ReportCase(
@@ -105,9 +86,9 @@ def test_a_run_in_two_stages_is_resumed_and_loaded(
     monkeypatch.setattr(
         "models.clala.training.read_cases", lambda request, settings: CaseSet(cases, wording)
     )
-    monkeypatch.setattr("models.clala.training.pull", lambda *a, **k: sentence_encoder)
+    encoder = tiny_text_encoder(tmp_path / "encoder")
     preset = tmp_path / "tiny.toml"
-    preset.write_text(TINY)
+    preset.write_text(TINY.replace('"tiny"', json.dumps(str(encoder))))
 
     def request(resume: bool) -> TrainingRequest:
         return TrainingRequest(
@@ -123,6 +104,7 @@ def test_a_run_in_two_stages_is_resumed_and_loaded(
     folder = train_clala(request(resume=False))
     for stage in (tmp_path / "run" / FIRST_STAGE, tmp_path / "run"):
         assert (stage / "metrics.json").is_file() and (stage / "last.ckpt").is_file()
+    assert read_config(folder, ClalaConfig).text_sha256 == text_encoder_sha256(encoder)
     writer = load_clala(folder, tmp_path)
     film = read_display(SAMPLES / "effusion.png")
     [report] = writer.write([film])

@@ -333,25 +333,14 @@ def test_the_small_preset_fits_the_shared_trunk() -> None:
     assert (shape.visual_width, shape.visual_side**2) == (1280, 100)
 
 
-def test_clue_words_come_from_a_frozen_text_encoder(tmp_path: Path) -> None:
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
+def test_clue_words_come_from_a_frozen_text_encoder(
+    tmp_path: Path, tiny_text_encoder: Callable[..., Path]
+) -> None:
     texts = [prompt.text.lower().replace(":", "") for prompt in told_prompts()]
-    words = sorted({word for text in texts for word in text.split()})
-    vocabulary = tmp_path / "vocab.txt"
-    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *words]))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=6 + len(words),
-        hidden_size=384,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-    )
-    BertModel(config).save_pretrained(tmp_path)
-    BertTokenizerFast(vocab=str(vocabulary)).save_pretrained(tmp_path)
+    words = tuple(sorted({word for text in texts for word in text.split()}))
+    folder = tiny_text_encoder(tmp_path, 384, words)
     retriever = ClueRetriever.load(FindingClassifier.load().config.weights_sha256)
-    text = read_clue_text(tmp_path, tmp_path, retriever)
+    text = read_clue_text(folder, folder, retriever)
     assert text.vectors.shape == (*text.present.shape, 384)
     assert len(text.vectors) == PROMPTS and text.devices.shape == (len(device_prompts()), 256)
     assert np.linalg.norm(text.devices, axis=1) == pytest.approx(1, abs=1e-4)
