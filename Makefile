@@ -16,6 +16,8 @@ VLLM ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
 
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+# Tests run side by side; each worker takes some 3 GB.
+TEST_WORKERS ?= 2
 REAL := $(DATA)/dicom/made_dx_pa_mono2.dcm
 STUDY ?= $(firstword $(wildcard $(REAL)) docs/samples/cardiomegaly.dcm)
 
@@ -30,7 +32,7 @@ demo: $(VENV)/.installed weights
 	@echo "Picture:  $(OUT)/overlay.png"
 
 test: $(VENV)/.installed-dev weights
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
