@@ -79,11 +79,12 @@ def decide(
 ) -> Verdict:
     """The verdict on a pooled probability.
 
-    A finding is stated above its balanced threshold; how surely, the probability itself tells.
-    Undecided pools (between the sensitive and the balanced threshold) follow CLALA-Net's rule: a
-    voice that affirms wins over voices that deny, and the entry is marked uncertain. A finding is
-    called absent only below the sensitive threshold and where no voice affirms it. Voices without
-    weight state nothing by themselves: they can only keep a finding from being denied.
+    Nothing is stated that is less probable than `stated.possible`. Above that, a finding is stated
+    above its balanced threshold; how surely, the probability itself tells. Undecided pools (between
+    the sensitive and the balanced threshold) follow CLALA-Net's rule: a voice that affirms wins
+    over voices that deny, and the entry is marked uncertain. A finding is called absent only below
+    the sensitive threshold and where no voice affirms it. Voices without weight state nothing by
+    themselves: they can only keep a finding from being denied.
     """
     affirmed = any(voice.stance is Stance.AFFIRMS for voice in voices)
     counting = [voice for voice in voices if voice.weight > 0]
@@ -91,18 +92,10 @@ def decide(
         return Verdict(
             Decision.ABSTAIN, Certainty.POSSIBLE, "Only voices without weight speak of it."
         )
-    if probability >= points.threshold:
+    if probability >= max(points.threshold, stated.possible):
         return _affirmative(probability, points, stated)
     if probability >= points.sensitive:
-        if any(voice.stance is Stance.AFFIRMS for voice in counting):
-            return Verdict(
-                Decision.UNCERTAIN,
-                Certainty.POSSIBLE,
-                "The pool is undecided and a positive voice wins over negative ones.",
-            )
-        return Verdict(
-            Decision.ABSTAIN, Certainty.POSSIBLE, "The pool is undecided and no voice affirms it."
-        )
+        return _undecided(probability, counting, points, stated)
     if affirmed:
         return Verdict(
             Decision.ABSTAIN,
@@ -115,7 +108,7 @@ def decide(
 
 
 def _affirmative(probability: float, points: OperatingPoints, stated: Stated) -> Verdict:
-    """The verdict above the balanced threshold."""
+    """The verdict above the balanced threshold, where a finding is probable enough to be stated."""
     if probability >= max(points.confident, stated.definite):
         return Verdict(
             Decision.PRESENT, Certainty.DEFINITE, "The pool is above the confident threshold."
@@ -123,11 +116,27 @@ def _affirmative(probability: float, points: OperatingPoints, stated: Stated) ->
     above = "The pool is above the balanced threshold"
     if probability >= stated.probable:
         return Verdict(Decision.PRESENT, Certainty.PROBABLE, f"{above}.")
-    if probability >= stated.possible:
-        return Verdict(Decision.UNCERTAIN, Certainty.POSSIBLE, f"{above}, but not probable.")
-    return Verdict(
-        Decision.ABSTAIN, Certainty.POSSIBLE, f"{above}, but too improbable to be stated."
-    )
+    return Verdict(Decision.UNCERTAIN, Certainty.POSSIBLE, f"{above}, but not probable.")
+
+
+def _undecided(
+    probability: float, counting: Sequence[Voice], points: OperatingPoints, stated: Stated
+) -> Verdict:
+    """The verdict above the sensitive threshold on what is not stated by its probability alone."""
+    affirmed = any(voice.stance is Stance.AFFIRMS for voice in counting)
+    if affirmed and probability >= stated.possible:
+        return Verdict(
+            Decision.UNCERTAIN,
+            Certainty.POSSIBLE,
+            "The pool is undecided and a positive voice wins over negative ones.",
+        )
+    if affirmed:
+        reason = "A voice affirms it, but the pool is too improbable for it to be stated."
+    elif probability >= points.threshold:
+        reason = "The pool is above the balanced threshold, but too improbable to be stated."
+    else:
+        reason = "The pool is undecided and no voice affirms it."
+    return Verdict(Decision.ABSTAIN, Certainty.POSSIBLE, reason)
 
 
 def _log_odds(voice: Voice, base: float, fusion: Fusion) -> float:

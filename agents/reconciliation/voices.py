@@ -95,7 +95,11 @@ def voices(evidence: Iterable[Evidence], fusion: Fusion) -> Iterator[Voice]:
 
 
 def _classification(item: Classification, fusion: Fusion) -> Voice:
-    if item.probability >= item.threshold:
+    """A classifier's probability; what is too improbable to be stated affirms nothing.
+
+    The balanced threshold of a rare finding may be one in a hundred: alone it is no word for it.
+    """
+    if item.probability >= max(item.threshold, fusion.stated.possible):
         stance = Stance.AFFIRMS
     elif item.probability < item.sensitive_threshold:
         stance = Stance.DENIES

@@ -179,11 +179,11 @@ def test_a_positive_wins_in_an_undecided_pool_and_is_marked_uncertain() -> None:
     ledger = reconcile(
         [
             classified(Finding.NODULE, 0.04),
-            detected(Finding.NODULE, 0.55),
+            detected(Finding.NODULE, 0.8),
         ]
     )
     entry = entry_of(ledger, Finding.NODULE)
-    assert 0.2 <= entry.probability < 0.5
+    assert 0.3 <= entry.probability < 0.5
     assert (entry.decision, entry.certainty) == (Decision.UNCERTAIN, Certainty.POSSIBLE)
     assert DisagreementType.POLARITY in kinds(entry)
     assert "positive wins" in entry.disagreements[0].settled_by
@@ -200,6 +200,25 @@ def test_what_a_voice_affirms_is_never_called_absent() -> None:
     assert entry.probability < 0.2
     assert entry.decision is Decision.ABSTAIN
     assert entry.claim() is None
+
+
+RARE = {"threshold": 0.03, "sensitive_threshold": 0.03, "confident_threshold": 0.3}
+
+
+def test_a_classifier_that_may_state_nothing_does_not_hold_back_a_measured_denial() -> None:
+    usual = classified(Finding.CARDIOMEGALY, 0.04).model_copy(update=RARE)
+    entry = entry_of(reconcile([usual, ratio(0.42)]), Finding.CARDIOMEGALY)
+    assert entry.probability < 0.03
+    assert entry.decision is Decision.ABSENT
+    assert not entry.disagreements
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.04, 0.1, 0.2, 0.4])
+def test_nothing_is_stated_that_is_too_improbable_whoever_affirms_it(probability: float) -> None:
+    seen = classified(Finding.NODULE, probability).model_copy(update=RARE)
+    entry = entry_of(reconcile([seen, detected(Finding.NODULE, 0.55)]), Finding.NODULE)
+    stated = entry.decision in (Decision.PRESENT, Decision.UNCERTAIN)
+    assert stated is (entry.probability >= default_fusion().stated.possible)
 
 
 def test_measurement_speaks_with_the_classifier_and_grades_the_heart() -> None:
