@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.reconciliation import disagreements
 from agents.reconciliation.decisions import decide, operating_points, tally
@@ -14,9 +14,10 @@ from agents.reconciliation.voices import Stance, Voice, voices
 from findings.catalogue import FindingGroup, describe
 from findings.claims import Measurement
 from findings.evidence import Evidence, PriorFinding
-from findings.regions import Region, region_side
+from findings.regions import Region, region_side, sided_region
 from findings.vocabulary import Change, Finding, Polarity, Severity, Side
 from reporting.ledger import Decision, Ledger, LedgerEntry
+from reporting.places import LATERAL
 
 _BY_SIDE = frozenset({FindingGroup.PLEURA})
 """Findings told apart by side alone: two boxes on one side are one effusion, not two."""
@@ -69,6 +70,7 @@ def _entries(
     for voice in heard:
         if voice.sees and (voice.side is not None or voice.region is not None):
             places[_place_of(voice)].append(voice)
+    _divide_bilateral(places)
     unplaced = [voice for voice in heard if not (voice.sees and (voice.side or voice.region))]
     if not places:
         yield _entry(finding, _Place(), heard, priors, fusion)
@@ -80,6 +82,24 @@ def _entries(
         entry = _entry(finding, _Place(place.side, region), [*seeing, *joined], priors, fusion)
         placed.append((entry, all(voice.kind == "detection" for voice in seeing)))
     yield from _without_empty_boxes(placed)
+
+
+def _divide_bilateral(places: dict[_Place, list[Voice]]) -> None:
+    """What is seen on both sides joins what is seen on one, so that no side is told of twice.
+
+    A box over both lungs beside one of the left mid zone shows the finding in the left mid zone and
+    on the right. Where no side is told of alone, both stay together.
+    """
+    both = [place for place in places if place.side is Side.BILATERAL]
+    if not any(place.side in LATERAL for place in places):
+        return
+    for wide in both:
+        seeing = places.pop(wide)
+        for side in LATERAL:
+            region = None if wide.region is None else sided_region(wide.region, side)
+            there = [place for place in places if place.side is side]
+            for place in there or [_Place(side, region)]:
+                places[place] += [replace(voice, side=side, region=region) for voice in seeing]
 
 
 def _without_empty_boxes(placed: Sequence[tuple[LedgerEntry, bool]]) -> Iterable[LedgerEntry]:

@@ -306,6 +306,20 @@ def test_boxes_of_one_finding_in_two_places_make_two_entries_and_one_side_one_ef
     assert [vote.weight == 0 for vote in entry.votes] == [False, True]
 
 
+def test_a_box_over_both_lungs_beside_one_of_a_zone_tells_of_no_side_twice() -> None:
+    zone = detected(Finding.INFILTRATION, 0.90, 2, Side.LEFT, Region.LEFT_MID_ZONE)
+    both = detected(Finding.INFILTRATION, 0.85, 3, Side.BILATERAL, Region.LUNGS)
+    seen = classified(Finding.INFILTRATION, 0.6)
+    ledger = reconcile([seen, zone, both])
+    placed = {entry.side: entry for entry in ledger.entries if entry.finding is zone.finding}
+    assert len(ledger.entries) == 3 and set(placed) == {Side.LEFT, Side.RIGHT}
+    assert placed[Side.LEFT].region is Region.LEFT_MID_ZONE
+    assert placed[Side.RIGHT].region is Region.RIGHT_LUNG
+    assert "E3" in placed[Side.LEFT].evidence and "E3" in placed[Side.RIGHT].evidence
+    alone = entry_of(reconcile([seen, both]), Finding.INFILTRATION)
+    assert (alone.side, alone.region) == (Side.BILATERAL, Region.LUNGS)
+
+
 def test_boxes_never_say_where_a_finding_is_not() -> None:
     ledger = reconcile(
         [
