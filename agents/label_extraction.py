@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field, model_validator
 
 from agents.packaged import read_prompt
-from agents.structured_answers import ask_for
+from agents.structured_answers import ANSWER_SECONDS, ask_for
 from findings.catalogue import is_a
 from findings.claims import Claim, Frozen
 from findings.labeler import label_report
@@ -139,7 +139,6 @@ class ExtractionPrompt(Frozen):
     system: str
     expressions: dict[Lesion, dict[Status, tuple[str, ...]]]
     max_tokens: int = Field(ge=1)
-    seconds: float = Field(gt=0)
 
     def messages(self, report: str) -> list[BaseMessage]:
         """The conversation that asks for one report's labels."""
@@ -167,9 +166,14 @@ def load_extraction_prompt() -> ExtractionPrompt:
 
 
 def extract_labels(
-    report: str, chat: BaseChatModel, language: Language = Language.ENGLISH
+    report: str,
+    chat: BaseChatModel,
+    language: Language = Language.ENGLISH,
+    seconds: float = ANSWER_SECONDS,
 ) -> CheckedLabels:
     """Ask a chat model for a report's labels and check them against the labeler.
+
+    ``seconds`` is the time that the answer may take.
 
     Raises:
         BackendError: the model gave no answer, or one of another form.
@@ -180,7 +184,7 @@ def extract_labels(
         prompt.messages(report),
         LesionLabels,
         max_tokens=prompt.max_tokens,
-        seconds=prompt.seconds,
+        seconds=seconds,
     )
     return check_labels(found, report, language)
 

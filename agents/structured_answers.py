@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-_MOST_CHARACTERS = 20_000
+ANSWER_SECONDS: Final = 60.0
+"""For an answer, where no setting says another time."""
+_MOST_CHARACTERS: Final = 20_000
 
 
 def ask_for(

@@ -1,30 +1,50 @@
-"""Consistency evaluation: a language model compares a written report with its reference.
+"""Consistency evaluation: a language model compares written reports with their references.
 
-CLALA-Net, "Consistency evaluation": four scores from 1 to 5 - clinical accuracy, completeness of
+CLALA-Net, "Consistency evaluation": four grades from 1 to 5 - clinical accuracy, completeness of
 findings, language, structure - and their total of 20. The paper's prompt (its appendix A3) is not
 printed; the one in `evaluation/prompts/consistency.toml` follows the paper's description of the
-four scores. A score depends on the model that gives it, so its name stands with every table.
+four grades. A grade depends on the model that gives it, so its name stands with every table.
+
+The reports are those that `readingroom evaluate reports --reports DIR` kept. Grades are kept beside
+them as they come, so that an evaluation that was cut off goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from agents.judging import Judge
 from agents.packaged import read_prompt
-from agents.structured_answers import ask_for
+from agents.structured_answers import ANSWER_SECONDS, ask_for
+from evaluation.bootstrap import Estimate, mean_estimate
+from evaluation.reports.cases import CaseSplit, read_split
+from evaluation.reports.running import key_of, read_kept
+from evaluation.reports.writers import TITLES, WriterName
 from findings.claims import Frozen
-from findings.errors import BackendError
+from findings.errors import BackendError, StudyError
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
+    from evaluation.experts.readings import Progress
+
 PROMPT: Final = "consistency.toml"
+COLUMNS: Final = (
+    "clinical accuracy",
+    "findings completeness",
+    "linguistic and grammatical quality",
+    "report structure",
+)
+PUBLISHED: Final = (3.14, 2.98, 4.36, 3.83, 14.32)
+"""CLALA-Net's own, on MIMIC-CXR by another judge (table 2): the four grades and their total."""
 _MOST_REPORT: Final = 8_000
 
 Grade = Annotated[int, Field(ge=1, le=5)]
@@ -58,36 +78,61 @@ class ConsistencyScore(Frozen):
         )
 
 
-class ConsistencyEvaluation(Frozen):
-    """Means over the reports that were graded."""
+class KeptGrade(Frozen):
+    """One line of the file of grades."""
+
+    question: str
+    """What was asked, of whom: over judge, prompt and both reports."""
+    score: ConsistencyScore
+
+
+class WriterConsistency(Frozen):
+    """One writer's grades."""
+
+    writer: WriterName
+    graded: int
+    unanswered: int
+    """Reports to which the judge gave no usable answer."""
+    empty: int
+    """Films of which no report was kept, or a blank one; they are not graded."""
+    means: tuple[Estimate, Estimate, Estimate, Estimate]
+    total: Estimate
+
+
+class Consistency(Frozen):
+    """Every writer's grades by one judge."""
 
     judge: str
     prompt_version: str
-    graded: int
-    unanswered: int
-    means: tuple[float, float, float, float]
+    dataset: str
+    weak: bool
+    films: int
+    rows: tuple[WriterConsistency, ...]
 
-    @property
-    def total(self) -> float:
-        """Mean total of 20."""
-        return sum(self.means)
-
-    def markdown(self) -> str:
-        """The first rows of the paper's table 2, one column."""
-        names = (
-            "clinical accuracy",
-            "findings completeness",
-            "linguistic and grammatical quality",
-            "report structure",
+    def markdown(self) -> list[str]:
+        """The first rows of the paper's table 2, a line for each writer."""
+        kind = (
+            "references composed for labels (weak pairs): not comparable with the paper"
+            if self.weak
+            else "references written by people"
         )
         lines = [
-            f"| graded 1-5 by {self.judge} (prompt {self.prompt_version}) | mean |",
-            "|---|---|",
+            f"{self.films} films of {self.dataset}; {kind}. Graded 1 to 5 by {self.judge} "
+            f"(prompt {self.prompt_version}); grades of other judges do not compare.",
+            "",
+            f"| writer | {' | '.join(COLUMNS)} | total of 20 | graded | no usable answer "
+            "| no report |",
+            "|---" * 9 + "|",
         ]
-        lines += [f"| {name} | {mean:.2f} |" for name, mean in zip(names, self.means, strict=True)]
-        lines.append(f"| **total of 20** | {self.total:.2f} |")
-        lines.append(f"| reports graded / without answer | {self.graded} / {self.unanswered} |")
-        return "\n".join(lines)
+        for row in self.rows:
+            means = " | ".join(mean.shown(2) for mean in row.means)
+            lines.append(
+                f"| {TITLES[row.writer]} | {means} | {row.total.shown(2)} | {row.graded} "
+                f"| {row.unanswered} | {row.empty} |"
+            )
+        paper = " | ".join(f"{figure:.2f}" for figure in PUBLISHED)
+        lines.append(f"| *CLALA-Net, as published: MIMIC-CXR, another judge* | {paper} | | | |")
+        return lines
 
 
 class ConsistencyPrompt(Frozen):
@@ -96,7 +141,6 @@ class ConsistencyPrompt(Frozen):
     version: str
     system: str
     max_tokens: int = Field(ge=1)
-    seconds: float = Field(gt=0)
 
     def messages(self, written: str, reference: str) -> list[BaseMessage]:
         """The conversation that asks for one pair's scores."""
@@ -112,7 +156,9 @@ def load_consistency_prompt() -> ConsistencyPrompt:
     return read_prompt(PROMPT, ConsistencyPrompt, "evaluation.prompts")
 
 
-def grade(written: str, reference: str, chat: BaseChatModel) -> ConsistencyScore:
+def grade(
+    written: str, reference: str, chat: BaseChatModel, seconds: float = ANSWER_SECONDS
+) -> ConsistencyScore:
     """Ask a chat model for the four scores of one report.
 
     Raises:
@@ -124,43 +170,119 @@ def grade(written: str, reference: str, chat: BaseChatModel) -> ConsistencyScore
         prompt.messages(written, reference),
         ConsistencyScore,
         max_tokens=prompt.max_tokens,
-        seconds=prompt.seconds,
+        seconds=seconds,
     )
 
 
 def evaluate_consistency(
-    written: Sequence[str],
-    reference: Sequence[str],
-    chat: BaseChatModel,
-    judge: str,
-    progress: Callable[[int, int], None] | None = None,
-) -> ConsistencyEvaluation:
-    """Grade every report; those without a usable answer are counted and left out.
+    data: Path,
+    kept: Path,
+    writers: Sequence[WriterName],
+    judge: Judge,
+    cache: Path,
+    *,
+    every: bool = False,
+    most: int = 0,
+    progress: Progress | None = None,
+) -> Consistency:
+    """Grade the kept reports of each writer that has some.
 
-    ``judge`` is the model's name, for the table.
+    Args:
+        data: what the reports were written of, as `evaluate reports` was told.
+        kept: the folder in which it kept them.
+        writers: whose; those without kept reports are left out.
+        judge: who grades.
+        cache: where the report corpora were pulled to.
+        every: reports of every part of the data set, not its test or validation part alone.
+        most: at most so many films, evenly picked; 0 is all.
 
     Raises:
+        StudyError: no report of these films is kept there.
         BackendError: no report at all could be graded.
-        ValueError: the two are of different length.
     """
-    pairs = list(zip(written, reference, strict=True))
-    scores: list[ConsistencyScore] = []
-    last: BackendError | None = None
-    for number, (own, other) in enumerate(pairs):
-        try:
-            scores.append(grade(own, other, chat))
-        except BackendError as error:
-            last = error
-        if progress is not None:
-            progress(number + 1, len(pairs))
-    if not scores:
-        raise last or BackendError("There is no report to grade.")
-    columns = list(zip(*(score.grades for score in scores), strict=True))
-    means = [sum(column) / len(scores) for column in columns]
-    return ConsistencyEvaluation(
-        judge=judge,
+    present = [name for name in writers if (kept / f"{name}.jsonl").is_file()]
+    split = read_split(data, cache, every, kept / "cache").first(most) if present else None
+    rows = [
+        row
+        for name in present
+        if split is not None and (row := _graded(name, split, kept, judge, progress)) is not None
+    ]
+    if split is None or not rows:
+        raise StudyError(
+            "The folder holds no reports of these films: run 'readingroom evaluate reports' with "
+            "--reports and the same data first."
+        )
+    return Consistency(
+        judge=judge.name,
         prompt_version=load_consistency_prompt().version,
+        dataset=split.dataset,
+        weak=split.weak,
+        films=len(split.compared),
+        rows=tuple(rows),
+    )
+
+
+def _graded(
+    name: WriterName, split: CaseSplit, kept: Path, judge: Judge, progress: Progress | None
+) -> WriterConsistency | None:
+    """One writer's row; None where none of its reports is of these films."""
+    texts = {report.film: report.text for report in read_kept(kept / f"{name}.jsonl").reports}
+    pairs = [
+        (texts[key_of(case.image)], case.reference)
+        for case in split.compared
+        if texts.get(key_of(case.image), "").strip()
+    ]
+    if not pairs:
+        return None
+    file = kept / f"{name}.consistency.jsonl"
+    known = _read_grades(file)
+    scores: list[ConsistencyScore] = []
+    patients: list[str] = []
+    last: BackendError | None = None
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write("\n")  # ends what a killed process may have left
+        for number, (written, reference) in enumerate(pairs):
+            own, other = judge.told(written), judge.told(reference.text)
+            question = _question(judge.name, own, other)
+            try:
+                score = known.get(question) or grade(own, other, judge.chat, judge.seconds)
+            except BackendError as error:
+                last = error
+            else:
+                if question not in known:
+                    line = KeptGrade(question=question, score=score)
+                    lines.write(line.model_dump_json() + "\n")
+                    lines.flush()
+                scores.append(score)
+                patients.append(reference.patient)
+            if progress is not None:
+                progress(name.value, number + 1, len(pairs))
+    if last is not None and not scores:
+        raise last
+    columns = [[float(score.grades[place]) for score in scores] for place in range(len(COLUMNS))]
+    first, second, third, fourth = (mean_estimate(column, patients) for column in columns)
+    return WriterConsistency(
+        writer=name,
         graded=len(scores),
         unanswered=len(pairs) - len(scores),
-        means=(means[0], means[1], means[2], means[3]),
+        empty=len(split.compared) - len(pairs),
+        means=(first, second, third, fourth),
+        total=mean_estimate([float(score.total) for score in scores], patients),
     )
+
+
+def _question(judge: str, written: str, reference: str) -> str:
+    parts = (judge, load_consistency_prompt().system, written, reference)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _read_grades(file: Path) -> dict[str, ConsistencyScore]:
+    found: dict[str, ConsistencyScore] = {}
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                kept = KeptGrade.model_validate_json(line)
+            except ValidationError:
+                continue  # blank, or cut off while it was written
+            found[kept.question] = kept.score
+    return found

@@ -28,6 +28,16 @@ _LONGEST_WAIT: Final = 8.0
 _BUSY: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address is the loopback's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where the model is and how long one question may take, every try together."""
@@ -59,12 +69,7 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether that machine is this one."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_this_machine(self.host)
 
     @property
     def encrypted(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ui.cli.evaluate_adversarial import adversarial
+from ui.cli.evaluate_judged import consistency, label_extraction
 from ui.cli.evaluate_reports import papers, reports
 from ui.cli.evaluate_sensitivity import sensitivity
 from ui.cli.evaluate_writing import writing
@@ -160,3 +161,5 @@ evaluate.add_command(papers)
 evaluate.add_command(writing)
 evaluate.add_command(adversarial)
 evaluate.add_command(sensitivity)
+evaluate.add_command(consistency)
+evaluate.add_command(label_extraction)

@@ -56,7 +56,7 @@ def reports(
     from evaluation.reports.score import Metrics
 
     settings = load_settings()
-    writers, field = _writers(models), _field_metrics(field_metrics)
+    writers, field = chosen_writers(models), _field_metrics(field_metrics)
     with stages() as progress:
         found = compare_reports(
             data,
@@ -93,7 +93,8 @@ def papers(markdown: Path | None) -> None:
         refresh_tables(markdown, {"paper-parameters": table})
 
 
-def _writers(names: str) -> tuple[WriterName, ...]:
+def chosen_writers(names: str) -> tuple[WriterName, ...]:
+    """The writers that `--models` names. Raises `UserInputError` where there is no such one."""
     from evaluation.reports.writers import WriterName
 
     wanted = [name.strip() for name in names.split(",") if name.strip()]
