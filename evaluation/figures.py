@@ -1,11 +1,16 @@
-"""Pictures of curves: reliability, ROC, FROC, confusion of sides. No picture shows a film."""
+"""Pictures of curves: reliability, ROC, FROC, confusion of sides, figures with intervals.
+
+No picture shows a film.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.bootstrap import Estimate
 from evaluation.curves import FrocCurve, ReliabilityBin, RocCurve, SideConfusion
 from findings.vocabulary import Side
 
@@ -111,6 +116,49 @@ def draw_sides(confusions: Sequence[SideConfusion], path: Path) -> Path:
         axes.set_title(confusion.expert, fontsize=8)
     figure.supxlabel("side given", fontsize=9)
     figure.supylabel("side of the box", fontsize=9)
+    return _save(figure, path)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of figures by what they depend on."""
+
+    depends_on: str
+    measured: Mapping[str, Sequence[tuple[float, Estimate]]]
+    """Lines of points with their intervals."""
+    published: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    """Points of others, without intervals."""
+
+
+def draw_panels(panels: Sequence[Panel], figure_of: str, path: Path) -> Path:
+    """Figures between 0 and 1 with 95 % intervals, side by side; ``figure_of`` names them."""
+    figure = _figure(3.6 * len(panels), 3.2)
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        for number, (name, points) in enumerate(panel.measured.items()):
+            known = sorted(
+                (x, own.value, own.low or own.value, own.high or own.value)
+                for x, own in points
+                if own.value is not None
+            )
+            spread = [[y - low for _, y, low, _ in known], [high - y for _, y, _, high in known]]
+            axes.errorbar(
+                [point[0] for point in known],
+                [point[1] for point in known],
+                yerr=spread,
+                color=_COLOURS[number % len(_COLOURS)],
+                marker="o",
+                markersize=4,
+                capsize=2,
+                label=name,
+            )
+        for number, (name, others) in enumerate(panel.published.items()):
+            colour = _COLOURS[(number + len(panel.measured)) % len(_COLOURS)]
+            x, y = [own[0] for own in others], [own[1] for own in others]
+            axes.plot(x, y, "s--", color=colour, markersize=4, linewidth=1, label=name)
+        axes.set(xlabel=panel.depends_on, xlim=(0, 1.05), ylim=(0, 1))
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+    grid.flat[0].set_ylabel(figure_of)
     return _save(figure, path)
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from evaluation.bootstrap import Estimate
 from evaluation.label_sensitivity import (
     LEVELS,
     Sensitivity,
@@ -105,8 +107,6 @@ class _Echo:
 
 
 def test_rows_count_what_was_written(tmp_path: Path, chest_film: Any) -> None:
-    from PIL import Image
-
     path = tmp_path / "film.png"
     Image.fromarray((chest_film(32, 32) * 255).astype(np.uint8)).save(path)
     effusion = (Claim(finding=Finding.PLEURAL_EFFUSION),)
@@ -119,26 +119,33 @@ def test_rows_count_what_was_written(tmp_path: Path, chest_film: Any) -> None:
     truth[:2, LESIONS.index(Finding.PLEURAL_EFFUSION)] = True
     labels = np.roll(truth, 1, axis=0)
     row = films.row("x", labels, truth, films.boxes)
-    assert (row.label_f1, row.precision, row.recall, row.f1) == (0.5, 0.5, 0.5, 0.5)
+    own = (row.precision.value, row.recall.value, row.f1.value)
+    assert (row.label_f1, *own) == (0.5, 0.5, 0.5, 0.5)
+    assert row.f1.low is not None and row.f1.low < 0.5 < (row.f1.high or 0)
     assert row.region_iou == 1.0
-    assert films.row("x", truth, truth).f1 == 1.0
+    assert films.row("x", truth, truth).f1.value == 1.0
 
 
-def test_the_heading_says_when_references_are_weak() -> None:
+def test_the_heading_says_when_references_are_weak(tmp_path: Path) -> None:
     row = SensitivityRow(
         condition="found",
         label_f1=0.4,
-        precision=0.3,
-        recall=0.2,
-        f1=0.25,
+        precision=Estimate(value=0.3),
+        recall=Estimate(value=0.2),
+        f1=Estimate(value=0.25, low=0.2, high=0.4),
+        published=0.4,
         rouge_l=None,
         meteor=None,
         region_iou=1.0,
     )
     report = Sensitivity(dataset="nih", weak=True, films=3, labels=(row,), regions=(row,))
-    text = report.markdown()
+    text = "\n".join(report.markdown())
     assert "not comparable with the paper" in text
-    assert "| found | 1.00 | 0.400 | 0.300 | 0.200 | 0.250 |  |  |" in text
+    f1 = "0.250 (0.200 to 0.400)"
+    assert f"| found | 1.00 | 0.400 | 0.300 | 0.200 | {f1} |  |  | 0.40 |" in text
+    picture = report.draw(tmp_path / "curves.png")
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > drawn.size[1] > 100
 
 
 def test_people_drawn_regions_lie_on_their_films(shared_data: Path) -> None:

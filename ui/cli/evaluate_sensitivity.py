@@ -18,16 +18,31 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--most", type=click.IntRange(0), default=0, help="At most so many films; 0: all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the corruption.")
 @click.option("--json", "json_file", type=_FILE, help="Write the figures here too.")
-def sensitivity(data: Path, weights: Path, most: int, seed: int, json_file: Path | None) -> None:
+@click.option("--figure", type=_FILE, help="Draw the curves into this PNG file.")
+@click.option("--markdown", type=_FILE, help="Refresh the table of a page.")
+def sensitivity(
+    data: Path,
+    weights: Path,
+    most: int,
+    seed: int,
+    json_file: Path | None,
+    figure: Path | None,
+    markdown: Path | None,
+) -> None:
     """Describe films of DATA with lesion labels and regions of different quality."""
     from agents.settings import load_settings
     from evaluation.label_sensitivity import evaluate_sensitivity
+    from evaluation.page import refresh_tables
     from models.clala.inference import load_clala
 
     cache = load_settings().cache_dir
     writer = load_clala(weights, cache)
     with stages() as progress:
         report = evaluate_sensitivity(data, writer, cache, most, seed, progress)
-    click.echo(report.markdown())
+    click.echo("\n".join(report.markdown()))
     if json_file is not None:
         json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if figure is not None:
+        report.draw(figure)
+    if markdown is not None:
+        refresh_tables(markdown, {"sensitivity": report.markdown()})
