@@ -7,11 +7,11 @@ from typing import Final
 
 from findings.vocabulary import Finding, Side
 from reporting.existing_report import ExistingReport
+from reporting.remarks import remarks
 from reporting.review import Review
 from reporting.review_items import ItemSeverity, ItemType, ReviewItem
 
 _BOTH: Final = frozenset({Side.LEFT, Side.RIGHT})
-_SHALLOW: Final = "The report tells of a shallow breath, which widens the heart on the film."
 
 
 def readable(review: Review, report: ExistingReport) -> Review:
@@ -31,10 +31,15 @@ def readable(review: Review, report: ExistingReport) -> Review:
         alone = item.type is ItemType.CONTRADICTION
         key = (item.type, item.finding, item.reason, item.sentence if alone else None)
         groups.setdefault(key, []).append(item)
-    return Review(items=tuple(_one(group, shallow) for group in groups.values()))
+    return Review(
+        items=tuple(
+            _one(group, remarks(report.language).review["shallow"] if shallow else None)
+            for group in groups.values()
+        )
+    )
 
 
-def _one(group: list[ReviewItem], shallow: bool) -> ReviewItem:
+def _one(group: list[ReviewItem], shallow: str | None) -> ReviewItem:
     first = group[0]
     evidence = tuple(dict.fromkeys(key for item in group for key in item.evidence))
     changed: dict[str, object] = {"evidence": evidence, "side": _side(i.side for i in group)}
@@ -42,7 +47,7 @@ def _one(group: list[ReviewItem], shallow: bool) -> ReviewItem:
         changed["suggestion"] = None
     if first.type is ItemType.MISSED and first.finding is Finding.CARDIOMEGALY and shallow:
         changed["severity"] = ItemSeverity.LOW
-        changed["reason"] = f"{first.reason} {_SHALLOW}"
+        changed["reason"] = f"{first.reason} {shallow}"
     return first.model_copy(update=changed)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from findings.catalogue import ancestors
-from findings.vocabulary import Certainty, Finding, Side
+from findings.vocabulary import Certainty, Finding, Language, Side
 from reporting.draft import SectionName
 from reporting.places import covers
+from reporting.remarks import remarks
 from reporting.review_items import ItemSeverity, ItemType, ReviewItem, Said, sides_meet
 
 _WIDE = (Finding.LUNG_OPACITY, Finding.LUNG_LESION, Finding.ENLARGED_CARDIOMEDIASTINUM)
@@ -19,7 +20,9 @@ _RESERVATION: Final = re.compile(
 )
 
 
-def contradictions(said: Sequence[Said]) -> Iterator[ReviewItem]:
+def contradictions(
+    said: Sequence[Said], told_in: Language = Language.ENGLISH
+) -> Iterator[ReviewItem]:
     """One finding affirmed in one place of the report and denied, or on the other side, elsewhere.
 
     Sides are held against each other between findings and impression.
@@ -46,7 +49,7 @@ def contradictions(said: Sequence[Said]) -> Iterator[ReviewItem]:
                     side=affirming.claim.side,
                     sentence=other.sentence.text,
                     severity=ItemSeverity.HIGH,
-                    reason=f"Elsewhere the report says: {one.sentence.text}",
+                    reason=remarks(told_in).say("elsewhere", sentence=one.sentence.text),
                 )
 
 

@@ -18,6 +18,7 @@ from findings.vocabulary import Language, Side
 from reporting.draft import Draft, DraftStatus, NamedMeasurement, Section, SectionName, Sentence
 from reporting.labels import Labels, labels
 from reporting.planning import Topic, topic_of
+from reporting.remarks import reason_in
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~$#!])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -203,7 +204,7 @@ def _appendix(draft: Draft, words: Labels) -> Iterable[str]:
                 words.decisions[entry.decision.value],
                 f"{entry.probability:.2f}",
                 ", ".join(map(_key, entry.evidence)),
-                escape_markdown(entry.reason, _MAX_CELL),
+                escape_markdown(reason_in(language, entry.reason), _MAX_CELL),
             )
             for entry in draft.ledger
         ],

@@ -18,6 +18,7 @@ from reporting.entailment import same_number, tolerance
 from reporting.existing_report import ExistingReport
 from reporting.ledger import LedgerEntry
 from reporting.places import LATERAL, atoms, covers
+from reporting.remarks import Remarks, reason_in, remarks
 from reporting.review_items import (
     ItemSeverity,
     ItemType,
@@ -50,10 +51,32 @@ class _Known:
     entry: LedgerEntry
 
 
+@dataclass(frozen=True)
+class _Tongue:
+    """In which language the report is, and in which its reader is told of it."""
+
+    report: Language
+    told_in: Language
+
+    @property
+    def remarks(self) -> Remarks:
+        return remarks(self.told_in)
+
+    def why(self, entry: LedgerEntry) -> str:
+        """Why an entry was decided as it was."""
+        return reason_in(self.told_in, entry.reason)
+
+
 def review_report(
-    report: ExistingReport, entries: Sequence[LedgerEntry], has_prior: bool
+    report: ExistingReport,
+    entries: Sequence[LedgerEntry],
+    has_prior: bool,
+    told_in: Language | None = None,
 ) -> Review:
-    """Hold `report` against the ledger `entries`, and against itself."""
+    """Hold `report` against the ledger `entries`, and against itself.
+
+    The reasons are in the report's language, or `told_in` another.
+    """
     said = [
         Said(atom, sentence)
         for sentence in report.sentences
@@ -67,13 +90,13 @@ def review_report(
         if entry.finding not in _NOT_FINDINGS and (claim := entry.claim()) is not None
         for atom in atoms(claim)
     ]
-    language = report.language
+    tongue = _Tongue(report.language, told_in or report.language)
     items = [
-        *_affirmed(said, known, entries, language),
-        *_denied(said, known, language),
-        *_unsaid(said, known, language),
-        *contradictions(said),
-        *_comparison(report, has_prior),
+        *_affirmed(said, known, entries, tongue),
+        *_denied(said, known, tongue),
+        *_unsaid(said, known, tongue),
+        *contradictions(said, tongue.told_in),
+        *_comparison(report, has_prior, tongue.remarks),
     ]
     distinct: dict[tuple[object, ...], ReviewItem] = {}
     for item in items:
@@ -103,7 +126,7 @@ def _affirmed(
     said: Sequence[Said],
     known: Sequence[_Known],
     entries: Sequence[LedgerEntry],
-    language: Language,
+    tongue: _Tongue,
 ) -> Iterator[ReviewItem]:
     """What the report affirms: agreed, on the wrong side, off in number, or not supported."""
     for one in said:
@@ -115,7 +138,7 @@ def _affirmed(
         ]
         meeting = _meeting(claim, carriers)
         if meeting:
-            yield _agreed_or_measured(claim, text, meeting)
+            yield _agreed_or_measured(claim, text, meeting, tongue)
         elif carriers:
             there = sorted({k.claim.side for k in carriers if k.claim.side in LATERAL})
             yield ReviewItem(
@@ -125,11 +148,11 @@ def _affirmed(
                 sentence=text,
                 severity=ItemSeverity.HIGH,
                 evidence=_evidence(carriers),
-                reason=f"The evidence places it on the {' and '.join(there)}.",
+                reason=tongue.remarks.say("wrong_side", places=tongue.remarks.sides(there)),
                 suggestion=with_side(text, claim.side, there[0]) if len(there) == 1 else None,
             )
         else:
-            yield _unsupported(claim, text, known, entries, language)
+            yield _unsupported(claim, text, known, entries, tongue)
 
 
 def _meeting(claim: Claim, carriers: Sequence[_Known]) -> list[_Known]:
@@ -147,7 +170,9 @@ def _meeting(claim: Claim, carriers: Sequence[_Known]) -> list[_Known]:
     ]
 
 
-def _agreed_or_measured(claim: Claim, text: str, carriers: Sequence[_Known]) -> ReviewItem:
+def _agreed_or_measured(
+    claim: Claim, text: str, carriers: Sequence[_Known], tongue: _Tongue
+) -> ReviewItem:
     best = max(carriers, key=lambda k: k.claim.finding is claim.finding)
     measured = [k for k in carriers if k.claim.measurement is not None]
     if claim.measurement is not None:
@@ -171,8 +196,12 @@ def _agreed_or_measured(claim: Claim, text: str, carriers: Sequence[_Known]) -> 
                 sentence=text,
                 severity=ItemSeverity.MODERATE,
                 evidence=_evidence(comparable),
-                reason=f"Measured here: {right.value:g} {right.unit}; beyond rounding "
-                f"({tolerance(right):.3g}) from what the report says.",
+                reason=tongue.remarks.say(
+                    "measured",
+                    value=tongue.remarks.number(right.value),
+                    unit="" if right.unit == "1" else f" {right.unit}",
+                    tolerance=tongue.remarks.number(tolerance(right), ".3g"),
+                ),
                 suggestion=with_number(text, claim.measurement, right),
             )
     return ReviewItem(
@@ -181,7 +210,7 @@ def _agreed_or_measured(claim: Claim, text: str, carriers: Sequence[_Known]) -> 
         side=claim.side,
         sentence=text,
         evidence=_evidence([best]),
-        reason=best.entry.reason,
+        reason=tongue.why(best.entry),
     )
 
 
@@ -190,7 +219,7 @@ def _unsupported(
     text: str,
     known: Sequence[_Known],
     entries: Sequence[LedgerEntry],
-    language: Language,
+    tongue: _Tongue,
 ) -> ReviewItem:
     """An affirmation that nothing carries: denied outright, left open, or never judged."""
     deniers = [
@@ -202,13 +231,14 @@ def _unsupported(
     if deniers:
         severity = _severity(claim.finding, claim.certainty)
         severity = max(severity, ItemSeverity.MODERATE, key=list(ItemSeverity).index)
-        reason = "The experts looked for it and did not find it."
+        reason = tongue.remarks.review["not_found"]
         evidence = _evidence(deniers)
     elif judged:
-        severity, reason = ItemSeverity.LOW, "The experts neither see it nor rule it out."
+        severity, reason = ItemSeverity.LOW, tongue.remarks.review["undecided"]
         evidence = tuple(dict.fromkeys(key for e in judged for key in e.evidence))
     else:
-        severity, reason, evidence = ItemSeverity.LOW, "No expert here judges this.", ()
+        severity, reason = ItemSeverity.LOW, tongue.remarks.review["unjudged"]
+        evidence = ()
     return ReviewItem(
         type=ItemType.UNSUPPORTED,
         finding=claim.finding,
@@ -217,13 +247,11 @@ def _unsupported(
         severity=severity,
         evidence=evidence,
         reason=reason,
-        suggestion=remove(text, language),
+        suggestion=remove(text, tongue.report),
     )
 
 
-def _denied(
-    said: Sequence[Said], known: Sequence[_Known], language: Language
-) -> Iterator[ReviewItem]:
+def _denied(said: Sequence[Said], known: Sequence[_Known], tongue: _Tongue) -> Iterator[ReviewItem]:
     """What the report denies: agreed where the ledger denies it, missed where it has it.
 
     A denial in general ("the lungs are clear") does not deny what the report itself affirms.
@@ -242,7 +270,7 @@ def _denied(
             and not _stated(k.claim, affirmed)
         ]
         for k in against:
-            yield _missed(k, text, language, "The report denies it.")
+            yield _missed(k, text, tongue, "denied")
         agreeing = [
             k
             for k in known
@@ -257,7 +285,7 @@ def _denied(
                 side=claim.side,
                 sentence=text,
                 evidence=_evidence(agreeing),
-                reason=agreeing[0].entry.reason,
+                reason=tongue.why(agreeing[0].entry),
             )
 
 
@@ -268,9 +296,7 @@ def _stated(wanted: Claim, affirmed: Iterable[Claim]) -> bool:
     )
 
 
-def _unsaid(
-    said: Sequence[Said], known: Sequence[_Known], language: Language
-) -> Iterator[ReviewItem]:
+def _unsaid(said: Sequence[Said], known: Sequence[_Known], tongue: _Tongue) -> Iterator[ReviewItem]:
     """What the ledger has and the report neither affirms nor denies.
 
     On the other side it is affirmed already, and then listed as on the wrong side, unless the
@@ -287,7 +313,7 @@ def _unsaid(
         elsewhere = [a for a in affirmed if _related(a.finding, wanted.finding)]
         if elsewhere and not any(_answered(a, wanted, known) for a in elsewhere):
             continue
-        yield _missed(k, None, language, "The report does not mention it.")
+        yield _missed(k, None, tongue, "unmentioned")
 
 
 def _answered(affirmed: Claim, wanted: Claim, known: Sequence[_Known]) -> bool:
@@ -301,7 +327,7 @@ def _answered(affirmed: Claim, wanted: Claim, known: Sequence[_Known]) -> bool:
     )
 
 
-def _missed(k: _Known, text: str | None, language: Language, reason: str) -> ReviewItem:
+def _missed(k: _Known, text: str | None, tongue: _Tongue, how: str) -> ReviewItem:
     return ReviewItem(
         type=ItemType.MISSED,
         finding=k.claim.finding,
@@ -309,17 +335,17 @@ def _missed(k: _Known, text: str | None, language: Language, reason: str) -> Rev
         sentence=text,
         severity=_severity(k.claim.finding, k.claim.certainty),
         evidence=_evidence([k]),
-        reason=f"{reason} {k.entry.reason}".strip(),
-        suggestion=state(k.entry, language),
+        reason=f"{tongue.remarks.review[how]} {tongue.why(k.entry)}".strip(),
+        suggestion=state(k.entry, tongue.report),
     )
 
 
-def _comparison(report: ExistingReport, has_prior: bool) -> Iterator[ReviewItem]:
+def _comparison(report: ExistingReport, has_prior: bool, told: Remarks) -> Iterator[ReviewItem]:
     if has_prior and not report.compares:
         yield ReviewItem(
             type=ItemType.NO_COMPARISON,
             severity=ItemSeverity.MODERATE,
-            reason="A prior study is there, and the report does not compare with it.",
+            reason=told.review["uncompared"],
         )
     if has_prior:
         return
@@ -332,7 +358,7 @@ def _comparison(report: ExistingReport, has_prior: bool) -> Iterator[ReviewItem]
                     side=claim.side,
                     sentence=sentence.text,
                     severity=ItemSeverity.LOW,
-                    reason="The report states a change, and no prior study was given to check it.",
+                    reason=told.review["unchecked_change"],
                 )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
 from agents.conversation.router import Intent
 from findings.claims import Claim, Frozen
+from findings.vocabulary import Language
 
 RULES: Final = "rules"
 SERVED: Final = "served"
+OnWords = Callable[[str], None]
+"""Takes what a model has written of its answer so far: not yet read back, so only to be shown as
+such, and gone again where the model goes on to call a tool."""
 
 
 class EditKind(StrEnum):
@@ -49,5 +54,7 @@ class Answer(Frozen):
     """Who chose and worded it: `rules`, or `served` where a served language model did."""
     model: str = ""
     """The served model's name, where it is at work."""
+    language: Language | None = None
+    """In which it is worded."""
     note: str = ""
     """Why a served model's own answer does not stand here, where that is so."""

@@ -13,6 +13,7 @@ from findings.evidence import Classification, Detection, Evidence
 from findings.vocabulary import Finding, Polarity, Side
 from reporting.draft import Draft
 from reporting.ledger import Decision, LedgerEntry
+from reporting.remarks import reason_in
 from reporting.suggestions import state
 
 _NEAREST: Final = {
@@ -180,7 +181,11 @@ def _reason(
     draft: Draft, question: Question, entries: Sequence[LedgerEntry], said: Phrases
 ) -> Answer:
     lines = [
-        said.say("because", reason=entry.reason, votes=f"{votes(entry, said)}.")
+        said.say(
+            "because",
+            reason=reason_in(question.language, entry.reason),
+            votes=f"{votes(entry, said)}.",
+        )
         for entry in entries
     ]
     conflicts = [d.detail for entry in entries for d in entry.disagreements]

@@ -48,7 +48,7 @@ def change(draft: Draft, question: Question) -> Answer:
     said = phrases(question.language)
     if edit is None:
         return Answer(text=said.say("nothing_to_change"), intent=question.intent)
-    edit = edit.model_copy(update={"notes": read_back_edit(draft, edit)})
+    edit = edit.model_copy(update={"notes": read_back_edit(draft, edit, question.language)})
     key = {
         EditKind.ADD: "addition",
         EditKind.REMOVE: "removal",
@@ -75,14 +75,17 @@ def person_act(edit: Edit) -> PersonAct:
     return PersonAct(act=Act.REWORD, sentence=edit.sentence, text=edit.text)
 
 
-def read_back_edit(draft: Draft, edit: Edit) -> tuple[str, ...]:
-    """What the report would say against the evidence and itself, were the edit made."""
+def read_back_edit(draft: Draft, edit: Edit, language: Language) -> tuple[str, ...]:
+    """What the report would say against the evidence and itself, were the edit made.
+
+    Told in `language`, which need not be the report's.
+    """
     if edit.sentence is not None and re.fullmatch(r"S[1-9]\d{0,3}", edit.sentence) is None:
         return ()
     book = EditBook(
         language=draft.language, status=draft.status, versions={draft.language: draft.sections}
     )
-    notes = book.tried(draft, person_act(edit), has_prior(draft))
+    notes = book.tried(draft, person_act(edit), has_prior(draft), language)
     return tuple(
         f"{note.text} [{', '.join(note.evidence)}]" if note.evidence else note.text
         for note in notes

@@ -13,6 +13,7 @@ from findings.vocabulary import Finding, Language
 from reporting.draft import Draft, SectionName, Sentence
 from reporting.ledger import Ledger, LedgerEntry
 from reporting.planning import plan_findings, plan_impression
+from reporting.remarks import reason_in
 from reporting.wording import Wording
 
 _IMPRESSION = ("impres", "conclus")
@@ -36,7 +37,9 @@ def explain(draft: Draft, question: Question) -> Answer:
             said.say(
                 "supported",
                 evidence=", ".join(sentence.evidence),
-                reason=" ".join(dict.fromkeys(entry.reason for entry in entries)),
+                reason=" ".join(
+                    dict.fromkeys(reason_in(question.language, entry.reason) for entry in entries)
+                ),
             )
             if sentence.evidence
             else said.say("unsupported_kind")
@@ -65,7 +68,9 @@ def rewrite(draft: Draft, question: Question) -> Answer:
         text = phrases(language).say("known_nothing")
     claims = tuple(claim for statement in statements for claim in statement.claims)
     evidence = tuple(dict.fromkeys(key for s in statements for key in s.evidence))
-    return Answer(text=text, intent=question.intent, claims=claims, evidence=evidence)
+    return Answer(
+        text=text, intent=question.intent, claims=claims, evidence=evidence, language=language
+    )
 
 
 def _for_the_patient(draft: Draft, question: Question) -> Answer:

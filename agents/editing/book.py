@@ -56,15 +56,26 @@ class EditBook(Frozen):
         """What the acts brought about."""
         return self._read(draft, self.acts, has_prior)
 
-    def tried(self, draft: Draft, act: PersonAct, has_prior: bool) -> tuple[Note, ...]:
-        """What one more act would bring about; nothing is kept."""
-        return self._read(draft, (*self.acts, act), has_prior)
+    def tried(
+        self, draft: Draft, act: PersonAct, has_prior: bool, told_in: Language | None = None
+    ) -> tuple[Note, ...]:
+        """What one more act would bring about, in the report's language or `told_in` another.
 
-    def _read(self, draft: Draft, acts: tuple[PersonAct, ...], has_prior: bool) -> tuple[Note, ...]:
+        Nothing is kept.
+        """
+        return self._read(draft, (*self.acts, act), has_prior, told_in)
+
+    def _read(
+        self,
+        draft: Draft,
+        acts: tuple[PersonAct, ...],
+        has_prior: bool,
+        told_in: Language | None = None,
+    ) -> tuple[Note, ...]:
         spoken = tuple(act for act in acts if act.act is Act.TRANSLATE)
         report = edited(self.versions, self.language, acts, draft.ledger)
         drafted = edited(self.versions, self.language, spoken, draft.ledger)
-        return read_edited(report, drafted, draft.ledger, has_prior)
+        return read_edited(report, drafted, draft.ledger, has_prior, told_in)
 
 
 def open_book(folder: Path) -> tuple[EditBook, Draft]:

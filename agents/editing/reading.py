@@ -11,6 +11,7 @@ from findings.vocabulary import Finding, Language, Side
 from reporting.draft import Origin, SectionName
 from reporting.existing_report import ExistingReport, ReadSentence
 from reporting.ledger import LedgerEntry
+from reporting.remarks import remarks
 from reporting.review import review_report
 from reporting.review_items import ItemSeverity, ItemType, ReviewItem
 
@@ -59,15 +60,24 @@ def read_edited(
     drafted: EditedReport,
     entries: Sequence[LedgerEntry],
     has_prior: bool,
+    told_in: Language | None = None,
 ) -> tuple[Note, ...]:
-    """What a person's acts brought about: remarks that the machine's own text did not raise."""
-    before = {_key(item) for item in _items(drafted, entries, has_prior)}
+    """What a person's acts brought about: remarks that the machine's own text did not raise.
+
+    They are in the report's language, or `told_in` another.
+    """
+    tongue = told_in or report.language
+
+    def read(one: EditedReport) -> tuple[ReviewItem, ...]:
+        return _items(one, entries, has_prior, tongue)
+
+    before = {_key(item) for item in read(drafted)}
     written = [line for line in _standing(report) if line.sentence.origin is Origin.PERSON]
-    items = [*_items(report, entries, has_prior)]
+    items = [*read(report)]
     for line in written:
         # By itself: a denial is not excused by what another sentence affirms.
         alone = EditedReport(language=line.language, lines=(line,))
-        items += [i for i in _items(alone, entries, has_prior) if i.sentence is not None]
+        items += [item for item in read(alone) if item.sentence is not None]
     notes: list[Note] = []
     for item in items:
         if item.type is ItemType.AGREED or _key(item) in before:
@@ -77,7 +87,7 @@ def read_edited(
         Note(
             kind=NoteKind.UNREAD,
             sentence=line.sentence.id,
-            text="No finding is read in these words, so nothing could be checked.",
+            text=remarks(tongue).review["unread"],
         )
         for line in written
         if not line.sentence.claims
@@ -115,7 +125,7 @@ def _said(line: Line) -> str:
 
 
 def _items(
-    report: EditedReport, entries: Sequence[LedgerEntry], has_prior: bool
+    report: EditedReport, entries: Sequence[LedgerEntry], has_prior: bool, told_in: Language
 ) -> tuple[ReviewItem, ...]:
     sentences = tuple(
         ReadSentence(section=line.section, text=_said(line), claims=line.sentence.claims)
@@ -127,7 +137,7 @@ def _items(
         if line.section is SectionName.COMPARISON and line.standing is not Standing.REJECTED
     )
     read = ExistingReport(language=Language(report.language), sentences=(*compares, *sentences))
-    return review_report(read, entries, has_prior).items
+    return review_report(read, entries, has_prior, told_in).items
 
 
 def _key(item: ReviewItem) -> tuple[object, ...]:

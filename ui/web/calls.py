@@ -327,7 +327,9 @@ class Calls:
         """What an act would bring about; nothing is kept."""
         study = self._of(owner, call)
         book, draft = self._room.book(study)
-        return {"notes": notes_view(book.tried(draft, call.act, study.prior is not None))}
+        language = book.report(draft).language
+        notes = book.tried(draft, call.act, study.prior is not None)
+        return {"notes": notes_view(notes, language)}
 
     def undo(self, owner: str, call: OfStudy) -> dict[str, Any]:
         """Take the last act back."""

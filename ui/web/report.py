@@ -21,6 +21,8 @@ from findings.regions import Region
 from findings.vocabulary import Language
 from reporting.draft import Draft
 from reporting.ledger import LedgerEntry
+from reporting.phrasebook import agree, phrase_book
+from reporting.remarks import reason_in, remarks
 from reporting.render import measurement_name, measurement_value, signed_by
 
 _MOST_OUTLINE_POINTS: Final = 400
@@ -39,8 +41,8 @@ def report_view(draft: Draft, book: EditBook, has_prior: bool) -> dict[str, Any]
         "signed": signed_by(draft),
         "acts": len(book.acts),
         "open": report.open,
-        "sentences": [_sentence(line, notes, draft) for line in report.lines],
-        "notes": [_note(note) for note in notes if note.sentence is None],
+        "sentences": [_sentence(line, notes, draft, report.language) for line in report.lines],
+        "notes": [_note(note, report.language) for note in notes if note.sentence is None],
     }
 
 
@@ -82,12 +84,14 @@ def evidence_view(draft: Draft) -> dict[str, Any]:
     }
 
 
-def notes_view(notes: tuple[Note, ...]) -> list[dict[str, Any]]:
+def notes_view(notes: tuple[Note, ...], language: Language) -> list[dict[str, Any]]:
     """Remarks of a check that was only tried."""
-    return [{**_note(note), "sentence": note.sentence} for note in notes]
+    return [{**_note(note, language), "sentence": note.sentence} for note in notes]
 
 
-def _sentence(line: Line, notes: tuple[Note, ...], draft: Draft) -> dict[str, Any]:
+def _sentence(
+    line: Line, notes: tuple[Note, ...], draft: Draft, language: Language
+) -> dict[str, Any]:
     sentence = line.sentence
     claims = sentence.claims
     return {
@@ -108,7 +112,7 @@ def _sentence(line: Line, notes: tuple[Note, ...], draft: Draft) -> dict[str, An
             for number, n in enumerate(draft.neighbours)
             if any(_related(f, c.finding) for f in n.findings for c in claims if c.present)
         ],
-        "notes": [_note(note) for note in notes if note.sentence == sentence.id],
+        "notes": [_note(note, language) for note in notes if note.sentence == sentence.id],
     }
 
 
@@ -116,17 +120,29 @@ def _related(one: Any, other: Any) -> bool:
     return is_a(one, other) or is_a(other, one)
 
 
-def _note(note: Note) -> dict[str, Any]:
+def _note(note: Note, language: Language) -> dict[str, Any]:
+    head = remarks(language).heads.get(note.kind.value, "")
     return {
-        "kind": note.kind.value,
         "severity": note.severity.value,
         "contradicts": note.contradicts,
-        "finding": describe(note.finding).name(Language.ENGLISH) if note.finding else None,
-        "side": note.side.value if note.side else None,
-        "text": note.text,
+        "text": f"{head.replace('{finding}', _named(note, language))} {note.text}".strip(),
         "evidence": list(note.evidence),
         "suggestion": note.suggestion if note.kind.value in _WORDED else None,
     }
+
+
+def _named(note: Note, language: Language) -> str:
+    """The finding that a remark is about, with its side where it has one."""
+    if note.finding is None:
+        return ""
+    name = describe(note.finding).name(language)
+    book = phrase_book(language)
+    forms = book.sides.get(note.side.value) if note.side else None
+    if forms is None:
+        return name
+    noun = book.noun(note.finding)
+    side = agree(forms, noun.gender, noun.plural)
+    return f"{side} {name}" if language is Language.ENGLISH else f"{name} {side}"
 
 
 def _entry(entry: LedgerEntry, draft: Draft) -> dict[str, Any]:
@@ -135,7 +151,7 @@ def _entry(entry: LedgerEntry, draft: Draft) -> dict[str, Any]:
         "probability": entry.probability,
         "decision": entry.decision.value,
         "decided": phrases(draft.language).decisions[entry.decision],
-        "reason": entry.reason,
+        "reason": reason_in(draft.language, entry.reason),
         "place": region_name(entry.region, draft.language) if entry.region else None,
         "side": entry.side.value if entry.side else None,
         "votes": [

@@ -91,7 +91,7 @@ function actsOf(sentence) {
 
 function noteLine(note, sentence) {
   const line = make('div', `note ${note.contradicts ? 'bad' : 'warn'}`);
-  const body = make('span', '', noteText(note));
+  const body = make('span', '', note.text);
   for (const id of note.evidence.slice(0, 4)) body.append(' ', chip(id));
   if (note.suggestion && !signed() && room.report) {
     const use = sentence ? () => act({ act: 'reword', sentence: sentence.id, text: note.suggestion }) : () => act({ act: 'add', section: 'findings', text: note.suggestion });
@@ -100,12 +100,6 @@ function noteLine(note, sentence) {
   }
   line.append(make('span', '', note.contradicts ? '⚠' : 'ⓘ'), body);
   return line;
-}
-
-function noteText(note) {
-  const finding = [note.side, note.finding].filter(Boolean).join(' ');
-  const heads = { missed: `The ledger states ${finding}.`, unsupported: `Not carried by the evidence: ${finding}.`, wrong_side: `Side of ${note.finding}.`, measurement: `Number of ${note.finding}.`, contradiction: `Contradiction about ${finding}.`, no_comparison: 'Comparison.', unread: '' };
-  return `${heads[note.kind]} ${note.text}`.trim();
 }
 
 function markSentences() {
