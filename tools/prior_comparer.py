@@ -228,7 +228,12 @@ def _heart_change(before: Polarity, now: Polarity | None, difference: float) -> 
 
 
 def _classifications(evidence: Iterable[Evidence]) -> dict[Finding, Classification]:
-    return {item.finding: item for item in evidence if isinstance(item, Classification)}
+    """What votes on a finding; a screen does not, so nothing is compared with it."""
+    return {
+        item.finding: item
+        for item in evidence
+        if isinstance(item, Classification) and not item.screen
+    }
 
 
 def _ratio(evidence: Iterable[Evidence]) -> MeasurementEvidence | None:

@@ -121,6 +121,18 @@ def test_two_images_are_compared_beyond_the_operating_points(
         assert found[0].probability == pytest.approx(before)
 
 
+def test_nothing_is_compared_with_a_screen(
+    make_study: MakeStudy,
+    experts: dict[Role, Expert],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = make_study(effusion=0.9, prior=make_study(effusion=0.9))
+    assert EFFUSION in {item.finding for item in compared(study, experts, cache)}
+    monkeypatch.setattr("tools.classifier.SCREENS", frozenset({EFFUSION}))
+    assert EFFUSION not in {item.finding for item in compared(study, experts, cache)}
+
+
 @pytest.mark.parametrize(
     ("before", "now", "views", "change"),
     [
