@@ -102,9 +102,12 @@ class Fusion(Frozen):
         return self.base_rates.get(finding.value, self.base_rates["default"])
 
     def grade(self, measurement: str, value: float) -> Severity | None:
-        """Severity that a measured value stands for; `None` below the first bound or unknown."""
+        """Severity that a measured value stands for; `None` below the first bound or unknown.
+
+        Of the value as it is printed, with two decimals: equal numbers get equal words.
+        """
         grades = sorted(self.severity.get(measurement, {}).items(), key=lambda item: item[1])
-        reached = [severity for severity, bound in grades if value >= bound]
+        reached = [severity for severity, bound in grades if round(value, 2) >= bound]
         return reached[-1] if reached else None
 
 

@@ -380,6 +380,59 @@ def test_masks_place_boxes_whatever_the_expert_said() -> None:
     assert place([box]) == (box,)
 
 
+def _heart_mask() -> RegionMask:
+    return RegionMask(
+        id="E4",
+        expert="segmenter",
+        version="1",
+        region=Region.CARDIAC_SILHOUETTE,
+        box=(45, 50, 70, 80),
+        mask=RunLengthMask(
+            height=100, width=100, runs=(50 * 100 + 45, *([25, 75] * 29), 25, 30 + 20 * 100)
+        ),
+        quality=1.0,
+    )
+
+
+def test_what_of_the_lungs_is_seen_through_the_heart_lies_behind_it() -> None:
+    lungs = [
+        RegionMask(
+            id=f"E{number}",
+            expert="segmenter",
+            version="1",
+            region=region,
+            box=(x0, 20, x1, 80),
+            mask=_lung_mask(x0, x1),
+            quality=1.0,
+        )
+        for number, region, x0, x1 in (
+            (1, Region.RIGHT_LUNG, 10, 40),
+            (2, Region.LEFT_LUNG, 70, 90),
+        )
+    ]
+    boxes = [
+        Detection(
+            id=f"E{number}",
+            expert="detector",
+            version="1",
+            finding=finding,
+            probability=0.9,
+            box=(58, 60, 68, 75),
+        )
+        for number, finding in ((5, Finding.ATELECTASIS), (6, Finding.CARDIOMEGALY))
+    ]
+    *_, lung, heart = place([*lungs, _heart_mask(), *boxes])
+    assert (lung.side, lung.region) == (Side.LEFT, Region.RETROCARDIAC)
+    assert (heart.side, heart.region) == (None, Region.CARDIAC_SILHOUETTE)
+
+
+def test_equal_printed_ratios_have_equal_grades() -> None:
+    fusion = default_fusion()
+    assert fusion.grade("cardiothoracic_ratio", 0.516) is Severity.MILD
+    assert fusion.grade("cardiothoracic_ratio", 0.524) is Severity.MILD
+    assert fusion.grade("cardiothoracic_ratio", 0.514) is Severity.MINIMAL
+
+
 # --- prior, neighbours, hierarchy ---------------------------------------------------------------
 
 
