@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.experts.detector import PUBLISHED, evaluate_detector
+from evaluation.experts.detector import evaluate_detector
+from evaluation.experts.published_boxes import PUBLISHED
 from evaluation.experts.readings import Readings
 from findings.vocabulary import Finding
 from models.data.finding_sources import NIH_COLUMNS
@@ -77,12 +78,18 @@ def test_known_boxes_give_known_figures(tmp_path: Path, monkeypatch: pytest.Monk
     assert mass.froc is not None and set(mass.froc.sensitivity) == {0.5}
     assert mass.presence_auc.value == pytest.approx(0.75)
     assert (mass.shown_false_boxes, mass.shown_sensitivity) == (0.0, 0.5)
-    lines = score.markdown()
-    tables = [line for line in lines if line.startswith("|")]
-    assert any("Li 2018" in line for line in tables)
-    for table in ("\n".join(lines)).split("\n\n"):
-        widths = {line.count("|") for line in table.splitlines() if line.startswith("|")}
-        assert len(widths) <= 1
+    tables = [
+        block.splitlines()
+        for block in "\n".join(score.markdown()).split("\n\n")
+        if block.startswith("|")
+    ]
+    for head, rule, *rows in tables:
+        assert len({line.count("|") for line in (head, rule, *rows)}) == 1
+        assert rows[0].startswith("| nih | mass | 2 |") and rows[-1].startswith("| nih | mean |")
+    precision, localisation = tables
+    assert localisation[2].endswith("| 0.40 | 0.71 | 0.15 | 0.45 | 0.01 | 0.22 |")
+    assert localisation[-1].startswith("| nih | mean | | 0.50 | 0.50 | 0.50 |")
+    assert precision[-1].startswith("| nih | mean | | 0.50 | 0.50 |")
 
 
 def test_nothing_to_measure_on_is_no_score(tmp_path: Path) -> None:
