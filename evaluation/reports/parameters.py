@@ -15,6 +15,7 @@ def parameter_table() -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name, model in REPORT_MODELS.items():
+        above = ""
         try:
             counts = model.counts()
         except (ImportError, ReadingRoomError) as error:
@@ -22,9 +23,10 @@ def parameter_table() -> list[str]:
             continue
         for count in counts:
             figure = "not given" if math.isnan(count.figure) else _shown(count.figure)
+            reason = "as above" if count.reason and count.reason == above else count.reason
+            above = count.reason
             lines.append(
-                f"| {name} | {count.row} | {figure} | {count.ours:,} | {count.source} "
-                f"| {count.reason} |"
+                f"| {name} | {count.row} | {figure} | {count.ours:,} | {count.source} | {reason} |"
             )
     return lines
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 
 from models.training.presets import Preset, PresetSettings
@@ -13,9 +11,12 @@ class ImageEncoderSettings(PresetSettings):
     """The image side: a head over the finding classifier's frozen trunk, or a timm backbone."""
 
     backbone: str = Field(default="", description="timm's name; empty: the shared trunk")
-    weights: Path | None = Field(
-        default=None, description="safetensors of the backbone, by timm's names"
+    weights: str | None = Field(
+        default=None,
+        description="of the backbone, by timm's names: a safetensors file, or hf:timm/NAME as "
+        "pulled before; none: it learns from nothing",
     )
+    sha256: str = Field(default="", description="required of that file")
     size: int = Field(default=224, gt=0, description="side of the square a backbone sees")
     channels: int = Field(default=1280, gt=0)
     hidden: int = Field(default=256, gt=0)

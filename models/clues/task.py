@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from findings.errors import WeightsError
 from models.clues.loss import contrastive_loss
 from models.clues.network import ClueNetwork, build_network
 from models.clues.preset import ClueSettings
@@ -111,7 +112,13 @@ class ClueTask:
         settings = self._settings
         network = build_network(settings.image, settings.text, settings.width, settings.temperature)
         if self._pretrained is not None:
-            network.load_state_dict(self._pretrained, strict=False)
+            lacking = network.load_state_dict(self._pretrained, strict=False).missing_keys
+            given = {_encoder(name) for name in self._pretrained}
+            if any(_encoder(name) in given for name in lacking):
+                raise WeightsError(
+                    "The pre-trained weights are not those of the encoder that the preset names, "
+                    "so part of it would be left untrained: give the weights of that very network."
+                )
         return network
 
     def trunk_parameters(self, network: nn.Module) -> list[nn.Parameter]:
@@ -188,3 +195,8 @@ def _by_source(records: Sequence[WeakRecord]) -> list[NDArray[np.int64]]:
         if record.split is Split.TRAIN:
             groups.setdefault(record.source, []).append(number)
     return [np.array(group) for group in groups.values()]
+
+
+def _encoder(name: str) -> str:
+    """The encoder that a parameter belongs to, e.g. ``image.backbone``."""
+    return ".".join(name.split(".")[:2])

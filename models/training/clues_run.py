@@ -18,7 +18,7 @@ from models.clues.config import ClueCalibration, ClueConfig
 from models.clues.encoder_folder import find_text_encoder, text_encoder_sha256
 from models.clues.inference import prompts_digest
 from models.clues.network import ClueNetwork, build_network
-from models.clues.preset import CluePreset, ClueSettings
+from models.clues.preset import CluePreset, ClueSettings, ImageEncoderSettings
 from models.clues.prompts import DISEASES, clue_prompts
 from models.clues.scoring import disease_scores
 from models.clues.task import ClueInputs, ClueTask, FrozenInputs, WholeInputs, embed_records
@@ -30,8 +30,10 @@ from models.data.sentence_pool import PooledSentence, level_of, mirror_claim, si
 from models.data.trunk_features import trunk_features
 from models.data.weak_pair_sources import WeakRecord, read_weak_records
 from models.data.weak_pairs import WeakPairs, build_pool
+from models.fetching import file_sha256
 from models.metrics import area_under_curve
 from models.preprocessing import read_display, to_bytes, to_square
+from models.published.hub import PREFIX, HubModel
 from models.segmenter.inference import AnatomySegmenter
 from models.shipping import write_network
 from models.training.loop import TrainingLoop
@@ -56,13 +58,14 @@ def train_clues(request: TrainingRequest) -> Path:
     preset = read_preset(CluePreset, Role.CLUES, request.preset)
     settings, out = preset.clues, request.out
     torch.set_num_threads(preset.loop.threads)
+    text = settings.text
+    encoder = find_text_encoder(text.model, request.cache, text.sha256, request.source)
+    pretrained = _pretrained(settings, encoder, request.cache)
     records = _records(request.data, settings, out / "cache")
     pool = build_pool(pull(CORPORA, request.cache, source=request.source), records)
     pairs = WeakPairs([*records, *(mirror_record(record) for record in records)], pool)
     texts = [sentence.text for sentence in pool.sentences] + [p.text for p in clue_prompts()]
     classifier = FindingClassifier.load()
-    text = settings.text
-    encoder = find_text_encoder(text.model, request.cache, text.sha256, request.source)
     inputs = _inputs(request, settings, records, texts, classifier, encoder)
     task = ClueTask(
         settings,
@@ -70,7 +73,7 @@ def train_clues(request: TrainingRequest) -> Path:
         pairs,
         inputs,
         as_prompts(pool.sentences),
-        _pretrained(settings, encoder),
+        pretrained,
     )
     loop = TrainingLoop(task, preset.loop, out)
     if request.resume:
@@ -206,23 +209,40 @@ def _decode(images: Sequence[Path], size: int) -> NDArray[np.uint8]:
     return np.stack([to_bytes(to_square(read_display(image), size)) for image in images])
 
 
-def _pretrained(settings: ClueSettings, encoder: Path) -> dict[str, Tensor] | None:
+def _pretrained(settings: ClueSettings, encoder: Path, cache: Path) -> dict[str, Tensor] | None:
     weights: dict[str, Tensor] = {}
     if settings.image.weights is not None:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
-            published = load_file(settings.image.weights)
+            published = load_file(_backbone(settings.image, cache))
         except (OSError, SafetensorError) as error:
             raise WeightsError(
-                f"the backbone weights {settings.image.weights.name} cannot be read: give "
-                "safetensors by timm's names"
+                "The weights of the image encoder cannot be read: give safetensors by timm's names."
             ) from error
         weights |= {f"image.backbone.{name}": value for name, value in published.items()}
     if not settings.text.frozen:
         weights |= bert_weights(encoder)
     return weights or None
+
+
+def _backbone(image: ImageEncoderSettings, cache: Path) -> Path:
+    """The file of the image encoder's published weights."""
+    named = str(image.weights)
+    file = Path(named).expanduser()
+    if named.startswith(PREFIX):
+        file = HubModel.named(named, cache).located() / "model.safetensors"
+    if not file.is_file():
+        raise WeightsError(
+            "The weights of the image encoder are not there: name a safetensors file, or pull them "
+            "from the hub (hf:timm/NAME)."
+        )
+    if image.sha256 and file_sha256(file) != image.sha256:
+        raise WeightsError(
+            "The weights of the image encoder do not have the checksum that the preset requires."
+        )
+    return file
 
 
 def _scores(

@@ -1,4 +1,4 @@
-"""TRRG at the paper's size, on the meta device."""
+"""Both stages of TRRG at the paper's size, on the meta device."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import torch
 
+from models.clues.network import ClueNetwork, build_network
+from models.clues.preset import CluePreset
 from models.language.architectures import meta_language_model
 from models.reports.counting import PublishedCount, count_parameters
 from models.reports.prefix import PrefixedLanguageModel
@@ -38,6 +40,13 @@ def paper_network(preset: str = "trrg-paper") -> TrrgNetwork:
         )
 
 
+def first_stage(preset: str = "trrg") -> ClueNetwork:
+    """The network of the first stage at the size of a preset of the clue retriever, likewise."""
+    settings = read_preset(CluePreset, Role.CLUES, preset).clues
+    with torch.device("meta"):
+        return build_network(settings.image, settings.text, settings.width, settings.temperature)
+
+
 def count_trrg() -> tuple[PublishedCount, ...]:
     """Counts at the paper's size. The paper states no count; its parts' published sizes stand
     beside ours where they have one."""
@@ -46,7 +55,31 @@ def count_trrg() -> tuple[PublishedCount, ...]:
     frozen = counted.total - counted.trainable
     swin = count_parameters(meta_vision_model("swin-b")).total
     none = "the paper gives no count"
+    first = first_stage()
+    image: Any = first.image
+    text: Any = first.text
     return (
+        PublishedCount(
+            "first stage: image encoder (Swin-B), learning",
+            count_parameters(image.backbone).total,
+            88e6,
+            "Swin-B, Liu et al., table 1: 88 M",
+            "88 M counts the classifier of 1.0 M parameters, which is left out here",
+        ),
+        PublishedCount(
+            "first stage: text encoder (ClinicalBERT), learning",
+            count_parameters(text.encoder).total,
+            110e6,
+            "BERT-base, Devlin et al., section 3: 110 M",
+            "cased: 28,996 word pieces, where the 110 M have 30,522; without pooler",
+        ),
+        PublishedCount(
+            "first stage: all, with both projections to 1,024 dimensions",
+            count_parameters(first).trainable,
+            math.nan,
+            _SOURCE,
+            none,
+        ),
         PublishedCount(
             "language model (Mistral-7B), frozen",
             frozen,

@@ -257,6 +257,24 @@ def test_encoders_that_learn_do_so_together() -> None:
     assert len(task.trunk_parameters(network)) > 10
 
 
+def test_weights_of_another_encoder_are_not_half_taken() -> None:
+    pairs, _, records = toy_problem()
+    whole = settings(image={"backbone": "test_vit", "size": 160})
+    given = {
+        f"image.backbone.{name}": value
+        for name, value in build_network(whole.image, whole.text, whole.width, whole.temperature)
+        .image.backbone.state_dict()
+        .items()
+    }
+    inputs = WholeInputs(np.zeros((len(records), 160, 160), np.uint8), torch.zeros(1, 2, 1))
+    prompts = np.full(len(pairs.pool), -1)
+    network = ClueTask(whole, 4, pairs, inputs, prompts, given).network()
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in given.items())
+    renamed = {name.replace("blocks", "layers"): value for name, value in given.items()}
+    with pytest.raises(WeightsError, match="left untrained"):
+        ClueTask(whole, 4, pairs, inputs, prompts, renamed).network()
+
+
 def test_the_paper_preset_builds_at_full_size() -> None:
     preset = read_preset(CluePreset, Role.CLUES, "trrg").clues
     with torch.device("meta"):

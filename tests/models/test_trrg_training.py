@@ -315,6 +315,11 @@ def test_the_paper_preset_builds_on_the_meta_device() -> None:
     counts = {count.row: count.ours for count in count_trrg()}
     assert counts["language model (Mistral-7B), frozen"] == 7_241_732_096
     assert counts["image encoder (Swin-B), frozen"] == 86_743_224
+    assert counts["first stage: image encoder (Swin-B), learning"] == 86_743_224
+    # BERT-base cased is 108,310,272 with its pooler of 590,592.
+    assert counts["first stage: text encoder (ClinicalBERT), learning"] == 107_719_680
+    first = counts["first stage: all, with both projections to 1,024 dimensions"]
+    assert first == 86_743_224 + 107_719_680 + 1024 * 1025 + 768 * 1024 + 1024 + 1
     network = paper_network()
     assert {p.device.type for p in network.parameters()} == {"meta"}
     learning = {n.partition(".")[0] for n, p in network.named_parameters() if p.requires_grad}
