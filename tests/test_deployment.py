@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from agents.serving.plan import ServerPlan
+from agents.serving.tool_calls import ToolCalls
 from agents.settings import ApiSettings, LlmSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,8 @@ def test_no_key_has_a_default_and_none_is_written_down(compose: Any) -> None:
 
 
 def test_the_servers_options_are_those_of_llm_serve(compose: Any) -> None:
-    ours = {word for word in ServerPlan(model=ROOT).arguments() if word.startswith("--")}
+    plan = ServerPlan(model=ROOT, tools=ToolCalls(parser="hermes"))
+    ours = {word for word in plan.arguments() if word.startswith("--")}
     theirs = {word.partition("=")[0] for word in compose["services"]["llm-gpu"]["command"]}
     assert theirs <= ours
     assert {"--load-format", "--no-enable-log-requests", "--structured-outputs-config"} <= theirs

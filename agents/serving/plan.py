@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import Field, field_validator
 
 from agents.serving.environment import Device
+from agents.serving.tool_calls import ToolCalls
 from findings.claims import Frozen
 from findings.errors import SettingsError
 
@@ -49,7 +50,7 @@ class ServerPlan(Frozen):
     device: Device = Device.CPU
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    context: int = Field(default=4096, ge=256)
+    context: int = Field(default=8192, ge=256)
     """Tokens of prompt and answer together."""
     requests_at_once: int = Field(default=16, ge=1)
     requests_waiting: int = Field(default=256, ge=1)
@@ -63,6 +64,8 @@ class ServerPlan(Frozen):
     """Of the GPU's memory."""
     compiled: bool = False
     """Compile first: minutes at the start, faster afterwards."""
+    tools: ToolCalls | None = None
+    """How the model calls tools, which a conversation needs; `None`: it cannot."""
 
     @field_validator("name")
     @classmethod
@@ -96,6 +99,10 @@ class ServerPlan(Frozen):
             words.append("--enforce-eager")
         if self.device is Device.CPU:
             words += ["--dtype", "bfloat16" if bfloat16 else "float32"]
+        if self.tools is not None:
+            words += ["--enable-auto-tool-choice", "--tool-call-parser", self.tools.parser]
+            if self.tools.template is not None:
+                words += ["--chat-template", str(self.tools.template)]
         if self.adapters:
             words += ["--enable-lora", "--max-lora-rank", str(self._rank_room())]
             words += ["--max-loras", str(min(len(self.adapters), _ADAPTERS_AT_ONCE))]

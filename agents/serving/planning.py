@@ -8,6 +8,7 @@ from typing import Final
 from agents.serving.environment import Device, ServerEnvironment
 from agents.serving.plan import ServedAdapter, ServerPlan, plain_name
 from agents.serving.record import Served
+from agents.serving.tool_calls import AUTO, tool_calls_of
 from agents.settings import Settings
 from findings.claims import Frozen
 from findings.errors import SettingsError
@@ -30,7 +31,7 @@ class ServerRequest(Frozen):
     """Put the one adapter into the weights; `None`: on a CPU, where adapters are slow."""
     host: str = "127.0.0.1"
     port: int = 8000
-    context: int = 4096
+    context: int = 8192
     requests_at_once: int = 16
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
@@ -38,6 +39,8 @@ class ServerRequest(Frozen):
     quantization: str | None = None
     memory_share: float | None = None
     compiled: bool = False
+    tools: str = AUTO
+    """How the model writes tool calls: auto, none, or the name of a parser of vLLM's."""
 
 
 def adapter_named(text: str) -> tuple[str, Path]:
@@ -80,7 +83,8 @@ def plan_server(
         model=base,
         name=settings.llm.model,
         device=device,
-        **request.model_dump(exclude={"model", "adapters", "device", "merged"}),
+        tools=tool_calls_of(base, request.tools),
+        **request.model_dump(exclude={"model", "adapters", "device", "merged", "tools"}),
     )
     if _merges(request, device):
         [adapter] = adapters

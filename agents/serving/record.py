@@ -42,6 +42,8 @@ class ServerRecord(Frozen):
     address: str
     device: Device
     served: tuple[Served, ...]
+    tools: str = ""
+    """The parser of its tool calls; empty: it makes none."""
 
     def named(self, name: str) -> Served | None:
         """What stands behind a name, if it is served."""

@@ -55,7 +55,11 @@ def served(
         with process:
             process.wait_until_healthy(plan.address, settings.llm.api_key, wait_seconds, on_stage)
             record = ServerRecord(
-                pid=os.getpid(), address=plan.address, device=plan.device, served=names
+                pid=os.getpid(),
+                address=plan.address,
+                device=plan.device,
+                served=names,
+                tools="" if plan.tools is None else plan.tools.parser,
             )
             write_record(folder, record)
             yield process, record

@@ -25,10 +25,13 @@ from agents.aggregator.backends import served_backend
 from agents.aggregator.contract import Point, ReportTask, RewordingTask
 from agents.aggregator.matching import adapter_match
 from agents.aggregator.prompt import EMBEDDED_PROMPT, load_prompt, load_report_prompt
+from agents.asking import Conversation, draft_to_ask
+from agents.conversation.phrases import phrases
 from agents.serving.environment import find_environment
 from agents.serving.health import look
 from agents.settings import LlmSettings, Settings
 from findings.errors import BackendError, WeightsError
+from findings.vocabulary import Language
 from models.language.adapter_card import WEIGHTS_FILE, AdapterCard, Method, write_adapter_card
 from models.language.loading import load_language_model, located
 from reporting.draft import SectionName
@@ -47,6 +50,7 @@ TASKS = (
         sentence="Severe cardiomegaly (cardiothoracic ratio 0.66).", shape="definite.number"
     ),
 )
+SAMPLE = Path(__file__).parents[2] / "docs" / "samples" / "drafts" / "cardiomegaly"
 SECRET = "Quixotry-of-Room-Nine"
 
 pytestmark = [
@@ -129,7 +133,7 @@ class _Command:
         self.output = cache / "serve.txt"
         with self.output.open("w") as file:
             self.process = subprocess.Popen(
-                [*command, "--context", "2048", *words],
+                [*command, "--context", "8192", *words],
                 env=environment,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -291,6 +295,48 @@ def test_only_ids_of_the_plan_can_be_decoded(server: _Command, cache: Path) -> N
     jsonschema.validate(parsed, form["json_schema"]["schema"])
 
 
+def _tools() -> list[Any]:
+    function = {
+        "name": "measurement",
+        "description": "A measurement of the film.",
+        "parameters": {"type": "object", "properties": {}},
+    }
+    return [{"type": "function", "function": function}]
+
+
+def test_calls_of_tools_are_shown_taken_and_read(server: _Command) -> None:
+    assert "tool calls: read by hermes" in server.output.read_text()
+    asked: Any = [{"role": "user", "content": "How wide is the heart?"}]
+    call = r'<tool_call>\n\{"name": "measurement", "arguments": \{\}\}\n</tool_call>'
+    answer = _client().chat.completions.create(
+        model="readingroom",
+        messages=asked,
+        tools=_tools(),
+        tool_choice="auto",
+        max_tokens=64,
+        extra_body={"structured_outputs": {"regex": call}},
+    )
+    [made] = answer.choices[0].message.tool_calls or []
+    assert getattr(made, "function").name == "measurement"  # noqa: B009
+    plain, shown = (
+        _client().chat.completions.create(
+            model="readingroom", messages=asked, max_tokens=1, **given
+        )
+        for given in ({}, {"tools": _tools()})
+    )
+    assert plain.usage and shown.usage
+    assert shown.usage.prompt_tokens > plain.usage.prompt_tokens + 50
+
+
+def test_a_question_is_answered_with_the_tool_calling_agent_in_place(
+    server: _Command, cache: Path
+) -> None:
+    settings = _settings(cache, converse=True, timeout_seconds=3000.0)
+    answer = Conversation(draft_to_ask(SAMPLE, settings), settings).ask("Is the heart enlarged?")
+    failed = phrases(Language.ENGLISH).say("served_failed", model="readingroom")
+    assert answer.text and answer.note != failed
+
+
 def test_prompts_never_reach_the_log(server: _Command, cache: Path) -> None:
     from openai import OpenAIError
 
@@ -300,7 +346,7 @@ def test_prompts_never_reach_the_log(server: _Command, cache: Path) -> None:
         good,
         good | {"response_format": schema},
         good | {"messages": [{"role": SECRET, "content": SECRET}]},
-        good | {"messages": [{"role": "user", "content": f"{SECRET} " * 2000}]},
+        good | {"messages": [{"role": "user", "content": f"{SECRET} " * 4000}]},
         good | {"model": "nothing"},
     ):
         try:

@@ -47,7 +47,7 @@ def llm() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
-    "--context", default=4096, show_default=True, type=click.IntRange(256), help="Tokens."
+    "--context", default=8192, show_default=True, type=click.IntRange(256), help="Tokens."
 )
 @click.option(
     "--requests", default=16, show_default=True, type=click.IntRange(1), help="Batched together."
@@ -58,6 +58,12 @@ def llm() -> None:
 @click.option("--quantization", help="Quantise while loading, as vLLM names it: fp8, bitsandbytes.")
 @click.option("--memory-share", type=click.FloatRange(0.05, 1), help="Of the GPU's memory.")
 @click.option("--compile", "compiled", is_flag=True, help="On a CPU: slower start, faster answers.")
+@click.option(
+    "--tools",
+    default="auto",
+    show_default=True,
+    help="How the model writes tool calls: auto (by its chat template), none, or a vLLM parser.",
+)
 @click.option("--wait", default=900.0, show_default=True, help="Seconds until it must be healthy.")
 def serve(
     model: str,
@@ -74,6 +80,7 @@ def serve(
     quantization: str | None,
     memory_share: float | None,
     compiled: bool,
+    tools: str,
     wait: float,
 ) -> None:
     """Start a vLLM server and keep it until interrupted.
@@ -103,6 +110,7 @@ def serve(
         quantization=quantization,
         memory_share=memory_share,
         compiled=compiled,
+        tools=tools,
     )
     plan, names = plan_server(request, environment, settings)
     if plan.adapters and plan.device is Device.CPU:
@@ -173,6 +181,7 @@ def _list(record: ServerRecord) -> None:
     for one in record.served:
         about = f", tuned for {one.prompt}, version {one.version}" if one.prompt else ""
         click.echo(f"  {one.name}: {one.kind}{about}")
+    click.echo(f"  tool calls: {f'read by {record.tools}' if record.tools else 'none'}")
 
 
 def _keep(process: ServerProcess) -> None:
