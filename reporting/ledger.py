@@ -21,7 +21,7 @@ class Decision(StrEnum):
     UNCERTAIN = "uncertain"
     ABSENT = "absent"
     ABSTAIN = "abstain"
-    """Not enough evidence either way: the report says nothing of it."""
+    """Not enough evidence either way: the report neither affirms nor denies it."""
 
     @classmethod
     def stating(cls, claim: Claim) -> Decision:

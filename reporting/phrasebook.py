@@ -55,6 +55,10 @@ class PhraseBook(Frozen):
     impression: dict[str, tuple[str, ...]]
     absent: dict[str, tuple[str, ...]]
     change: dict[str, tuple[str, ...]]
+    undecided: dict[str, str]
+    """By finding, or `default`."""
+    doubt: dict[str, str]
+    """Why something could not be judged."""
     new: Forms
     measurement: dict[str, str]
     names: dict[str, str]

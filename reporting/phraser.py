@@ -73,6 +73,8 @@ def _findings(
     statements: Sequence[Statement], context: ReportContext, wording: Wording
 ) -> list[Sentence]:
     sentences = []
+    if not any(statement.claims for statement in statements):
+        sentences.append(_plain(wording.fixed("nothing_known")))
     for statement in statements:
         sentences.append(_sentence(statement, wording.sentence(statement)))
         about_size = any(head.finding in _HEART_SIZE for head in statement.heads)
@@ -80,7 +82,7 @@ def _findings(
             caveat = _plain(wording.fixed("ap_heart"))
             if caveat not in sentences:
                 sentences.append(caveat)
-    return sentences or [_plain(wording.fixed("nothing_known"))]
+    return sentences
 
 
 def _sentence(statement: Statement, text: str) -> Sentence:

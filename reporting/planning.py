@@ -12,7 +12,7 @@ from findings.errors import EvidenceRuleError
 from findings.regions import paired_region
 from findings.vocabulary import Certainty, Change, Finding, Polarity, Side
 from reporting.entailment import implies
-from reporting.ledger import Decision, Ledger, LedgerEntry
+from reporting.ledger import Decision, DisagreementType, Ledger, LedgerEntry
 from reporting.places import LATERAL, atoms, covers, report_plan
 
 
@@ -54,6 +54,18 @@ class Kind(StrEnum):
     """A negative that is said as a state: the heart is normal in size."""
     NEGATIVES = "negatives"
     NORMAL_STUDY = "normal_study"
+    UNDECIDED = "undecided"
+    """That what every report speaks of could not be judged here. It makes no claim."""
+
+
+class Doubt(StrEnum):
+    """Why something could not be judged."""
+
+    UNMEASURED = "unmeasured"
+    """What is judged by a measurement was not measured, or not reliably."""
+    DISPUTED = "disputed"
+    """Some experts affirm it and others deny it."""
+    WEAK = "weak"
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class Statement:
     heads: tuple[Claim, ...]
     claims: tuple[Claim, ...]
     entries: tuple[LedgerEntry, ...]
+    doubt: Doubt | None = None
+    """Of what is undecided, whose heads only name the findings."""
 
     @property
     def weight(self) -> int:
@@ -106,6 +120,7 @@ def plan_findings(ledger: Ledger, has_prior: bool) -> tuple[Statement, ...]:
     positives = _positives(ledger, has_prior)
     statements = [*positives, *_resolved(ledger, has_prior)]
     statements += _negatives(ledger, has_prior, positives)
+    statements += _undecided(ledger, statements)
     order = list(Topic)
     return tuple(sorted(statements, key=lambda s: order.index(s.topic)))
 
@@ -313,6 +328,43 @@ def _negative_lists(denied: Sequence[Statement], topic: Topic) -> list[Statement
         return alone
     heads = tuple(dict.fromkeys(head for s in listed for head in s.heads))
     return [replace(_join(listed[0], listed[1:]), topic=topic, heads=heads), *alone]
+
+
+def _undecided(ledger: Ledger, said: Sequence[Statement]) -> list[Statement]:
+    """What every report speaks of, experts looked at and no sentence says: a sentence for a doubt.
+
+    A finding that only the prior names is not among them: nobody looked.
+    """
+    plan = report_plan()["undecided"]
+    spoken = {head.finding for statement in said for head in statement.heads}
+    found: dict[tuple[Topic, Doubt], list[LedgerEntry]] = {}
+    for finding in map(Finding, plan["findings"]):
+        open_ = [
+            entry
+            for entry in ledger.entries
+            if entry.finding is finding and entry.decision is Decision.ABSTAIN and entry.votes
+        ]
+        if not open_ or any(is_a(other, finding) or is_a(finding, other) for other in spoken):
+            continue
+        measured = any(entry.measurement is not None for entry in open_)
+        if finding.value in plan["measured"] and not measured:
+            doubt = Doubt.UNMEASURED
+        elif any(d.type is DisagreementType.POLARITY for e in open_ for d in e.disagreements):
+            doubt = Doubt.DISPUTED
+        else:
+            doubt = Doubt.WEAK
+        found.setdefault((topic_of(finding), doubt), []).extend(open_)
+    return [
+        Statement(
+            Kind.UNDECIDED,
+            topic,
+            tuple(Claim(finding=f) for f in dict.fromkeys(entry.finding for entry in entries)),
+            (),
+            tuple(entries),
+            doubt,
+        )
+        for (topic, doubt), entries in found.items()
+    ]
 
 
 def _normal_study(ledger: Ledger) -> Statement | None:

@@ -51,6 +51,8 @@ class Wording:
                 return pattern.format(measured=self._measured(head))
             case Kind.NEGATIVES:
                 return self._denial(statement)
+            case Kind.UNDECIDED:
+                return self._undecided(statement)
             case _:
                 return self._affirmation(statement, impression)
 
@@ -81,12 +83,21 @@ class Wording:
     def _denial(self, statement: Statement) -> str:
         heads = statement.heads
         pattern = self._choose(self._book.absent[heads[0].certainty.value], statement)
-        items = [self._noun_phrase(head, in_denial=True) for head in heads]
-        last = self._book.words["nor"]
-        listed = items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
+        listed = self._listed(heads, self._book.words["nor"])
         plural = self._is_plural(self._book.noun(heads[0].finding), heads[0])
         listed += self._measured(heads[0])
         return pattern.format(list=listed, **self._verbs(plural))
+
+    def _undecided(self, statement: Statement) -> str:
+        """A sentence that a reader of reports must not take for a claim."""
+        book, heads = self._book, statement.heads
+        pattern = book.undecided.get(heads[0].finding.value, book.undecided["default"])
+        why = book.doubt[statement.doubt.value] if statement.doubt else ""
+        return pattern.format(list=self._listed(heads, book.words["or"]), why=why)
+
+    def _listed(self, heads: Sequence[Claim], last: str) -> str:
+        items = [self._noun_phrase(head, in_denial=True) for head in heads]
+        return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
 
     def _verbs(self, plural: bool) -> dict[str, str]:
         return {name: forms[plural] for name, forms in self._book.verbs.items()}

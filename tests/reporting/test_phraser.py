@@ -9,15 +9,19 @@ from itertools import pairwise
 import pytest
 
 from findings.catalogue import describe
+from findings.claims import Claim, Measurement
 from findings.errors import EvidenceRuleError
 from findings.regions import Region
 from findings.vocabulary import Certainty, Change, Finding, Language, Severity, Side
 from imaging.study import Source, View
 from reporting.context import ReportContext
 from reporting.draft import Section, SectionName
-from reporting.ledger import Decision, Ledger, LedgerEntry
+from reporting.ledger import Decision, Disagreement, DisagreementType, Ledger, LedgerEntry
 from reporting.phraser import phrase_report
+from reporting.planning import Doubt, Kind, Statement, topic_of
+from reporting.read_back import read_claims
 from reporting.verify import same_content, verify
+from reporting.wording import Wording
 
 EntryMaker = Callable[..., LedgerEntry]
 
@@ -86,6 +90,83 @@ def test_nothing_known_is_said_and_claims_nothing(entry: EntryMaker, language: L
         assert not any(s.claims for part in sections for s in part.sentences)
         assert section(sections, SectionName.IMPRESSION).sentences
         assert verify(sections, known.entries, False, language).ok
+
+
+UNDECIDED = {
+    Language.ENGLISH: (
+        "The size of the heart could not be judged: ",
+        "Assessment for pleural effusion or pneumothorax is inconclusive: ",
+        ("it could not be measured reliably.", "the experts disagree."),
+    ),
+    Language.SPANISH: (
+        "No se ha podido valorar el tamaño del corazón: ",
+        "Datos insuficientes para confirmar o para descartar derrame pleural o neumotórax: ",
+        ("no se ha podido medir con fiabilidad.", "los expertos no coinciden."),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", Language)
+def test_what_every_report_speaks_of_is_told_to_be_undecided(
+    entry: EntryMaker, language: Language
+) -> None:
+    disputed = Disagreement(type=DisagreementType.POLARITY, detail="a | b", settled_by="the pool")
+    ledger = Ledger(
+        entries=(
+            entry(1, Finding.PNEUMOTHORAX, Decision.ABSTAIN, disagreements=(disputed,)),
+            entry(2, Finding.PLEURAL_EFFUSION, Decision.ABSTAIN, disagreements=(disputed,)),
+            entry(3, Finding.CARDIOMEGALY, Decision.ABSTAIN),
+            entry(4, Finding.EMPHYSEMA, Decision.ABSTAIN),
+            entry(5, Finding.NODULE, Decision.ABSENT),
+        )
+    )
+    heart, pleura, (unmeasured, disagree) = UNDECIDED[language]
+    sections = phrase_report(ledger, ReportContext(language=language, view=View.AP))
+    told = section(sections, SectionName.FINDINGS).sentences
+    assert told[0].text == heart + unmeasured
+    assert told[0].entries == ("L3",) and told[0].evidence and not told[0].claims
+    assert told[1].text.startswith(("The AP projection", "La proyección AP"))
+    assert told[-1].text == pleura + disagree and set(told[-1].entries) == {"L1", "L2"}
+    assert len(told) == 4
+    assert verify(sections, ledger.entries, False, language).ok
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("doubt", Doubt)
+@pytest.mark.parametrize(
+    "findings",
+    [
+        (Finding.CARDIOMEGALY,),
+        (Finding.PLEURAL_EFFUSION,),
+        (Finding.PNEUMOTHORAX,),
+        (Finding.PNEUMOTHORAX, Finding.PLEURAL_EFFUSION),
+    ],
+)
+def test_no_reader_takes_the_undecided_for_a_claim(
+    entry: EntryMaker, language: Language, doubt: Doubt, findings: tuple[Finding, ...]
+) -> None:
+    heads = tuple(Claim(finding=finding) for finding in findings)
+    entries = (entry(1, findings[0], Decision.ABSTAIN),)
+    statement = Statement(Kind.UNDECIDED, topic_of(findings[0]), heads, (), entries, doubt)
+    assert read_claims(Wording(language).sentence(statement), language) == ()
+
+
+def _ratio(value: float) -> Measurement:
+    return Measurement(name="cardiothoracic_ratio", value=value, unit="1")
+
+
+def test_the_undecided_is_silent_where_something_is_said_of_it(entry: EntryMaker) -> None:
+    ledger = Ledger(
+        entries=(
+            entry(1, Finding.PLEURAL_EFFUSION, side=Side.LEFT),
+            entry(2, Finding.PLEURAL_EFFUSION, Decision.ABSTAIN, side=Side.RIGHT),
+            entry(3, Finding.PNEUMOTHORAX, Decision.ABSTAIN, votes=()),  # only the prior names it
+            entry(4, Finding.CARDIOMEGALY, Decision.ABSTAIN, measurement=_ratio(0.51)),
+        )
+    )
+    heart, pleura = texts(ledger)
+    assert "effusion" in pleura and "pneumothorax" not in pleura
+    assert heart.endswith("the evidence is too weak either way.")
 
 
 def test_joint_negative_needs_both(entry: EntryMaker) -> None:
