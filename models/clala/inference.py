@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch import Tensor
 from findings.errors import WeightsError
 from findings.evidence import Box
 from findings.regions import CLALA_REGIONS, Region
-from findings.vocabulary import Language
 from models.clala.aggregation import RegionSentence, aggregate
 from models.clala.config import ClalaConfig
 from models.clala.decoder import RegionWords, WholeWords, WordPieces
@@ -27,7 +25,8 @@ from models.classifier.inference import FindingClassifier
 from models.clues.encoder_folder import find_text_encoder, require_encoder
 from models.clues.text_encoder import load_tokenizer
 from models.reports.checkpoint import load_trained, require_same
-from models.reports.contract import Decoding, ReportModelName, WrittenReport
+from models.reports.contract import Decoding, WrittenReport
+from models.reports.writing import TrainedWriter
 from models.shipping import read_config
 
 _BATCH = 8
@@ -69,10 +68,8 @@ class Described:
     labels: NDArray[np.bool_]
 
 
-class ClalaWriter:
-    """A `ReportWriter`; may be used from several threads at once."""
-
-    name = ReportModelName.CLALA
+class ClalaWriter(TrainedWriter[ClalaConfig]):
+    """Describes the regions of a film and merges what it says of them."""
 
     def __init__(
         self,
@@ -84,29 +81,18 @@ class ClalaWriter:
         labels: LesionLabels | None = None,
     ) -> None:
         """``classifier`` gives the trunk and, unless ``labels`` does, the lesions."""
-        self.config = config
+        super().__init__(config)
         self._network = network.eval().requires_grad_(False)
         self._words = words
         self._classifier = classifier
         self._finder = finder
         self._labels = labels or ClassifierLabels(classifier)
 
-    @property
-    def language(self) -> Language:
-        """The language of its reports."""
-        return self.config.language
-
-    def write(
-        self,
-        displays: Sequence[NDArray[np.float32]],
-        seed: int = 0,
-        decoding: Decoding | None = None,
+    def _reports(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
     ) -> tuple[WrittenReport, ...]:
-        """See `models.reports.contract.ReportWriter`."""
-        started = time.perf_counter()
         reports = [aggregate(own.sentences) for own in self.describe(displays, seed, decoding)]
-        seconds = (time.perf_counter() - started) / max(1, len(displays))
-        return tuple(WrittenReport(report, " ".join(report), seconds) for report in reports)
+        return tuple(WrittenReport(report, " ".join(report)) for report in reports)
 
     def describe(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,26 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from findings.errors import WeightsError
-from findings.vocabulary import Language
 from models.cliniqure.config import CliniqureConfig
 from models.cliniqure.network import CliniqureWriter
 from models.cliniqure.observing import FilmObserver
 from models.cliniqure.prompting import VERSION, Observation, structured_prompt
 from models.language.loading import language_model_sha256, load_language_model
 from models.reports.checkpoint import load_trained, require_same
-from models.reports.contract import Decoding, ReportModelName, WrittenReport
+from models.reports.contract import Decoding, WrittenReport
 from models.reports.sentences import split_report
+from models.reports.writing import TrainedWriter
 from models.shipping import read_config
 
 
-class CliniqureReporter:
-    """A `models.reports.contract.ReportWriter`: observes the film, then writes.
+class CliniqureReporter(TrainedWriter[CliniqureConfig]):
+    """Observes the film, then writes.
 
     Whoever has observed the film already hands that over (`write_observed`).
     """
-
-    name = ReportModelName.CLINIQURE
-    language = Language.ENGLISH
 
     def __init__(
         self,
@@ -39,34 +34,24 @@ class CliniqureReporter:
         observer: Callable[[], FilmObserver] = FilmObserver,
     ) -> None:
         """``observer`` is called on first use of `write`."""
-        self.config = config
+        super().__init__(config)
         self._network = network.eval().requires_grad_(False)
         self._make_observer = observer
         self._observer: FilmObserver | None = None
-        self._lock = threading.Lock()
 
     @property
     def observer(self) -> FilmObserver:
         """The classifier, detector and crude-report generator in use. Raises `WeightsError`."""
-        with self._lock:
+        with self._turn:
             if self._observer is None:
                 self._observer = self._make_observer()
             return self._observer
 
-    def write(
-        self,
-        displays: Sequence[NDArray[np.float32]],
-        seed: int = 0,
-        decoding: Decoding | None = None,
+    def _reports(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
     ) -> tuple[WrittenReport, ...]:
-        """See `ReportWriter`; the seconds count the networks that observe the film."""
-        started = time.perf_counter()
         seen = [self.observer.observe(display, seed) for display in displays]
-        observing = (time.perf_counter() - started) / max(1, len(seen))
-        return tuple(
-            WrittenReport(own.sentences, own.text, own.seconds + observing)
-            for own in self.write_observed(seen, seed, decoding)
-        )
+        return self.write_observed(seen, seed, decoding)
 
     def write_observed(
         self,
@@ -75,16 +60,14 @@ class CliniqureReporter:
         decoding: Decoding | None = None,
     ) -> tuple[WrittenReport, ...]:
         """Reports of what was seen; the same for the same input, settings and seed."""
-        started = time.perf_counter()
         inputs = self.config.switches.inputs
         prompts = [structured_prompt(seen, inputs) for seen in observations]
         if not prompts:
             return ()
         # A language model's remembered keys belong to one call.
-        with self._lock:
+        with self._turn:
             texts = self._network.write(prompts, decoding or self.config.decoding, seed)
-        seconds = (time.perf_counter() - started) / len(texts)
-        return tuple(WrittenReport(split_report(text), text, seconds) for text in texts)
+        return tuple(WrittenReport(split_report(text), text) for text in texts)
 
 
 def load_cliniqure(folder: Path, cache: Path) -> CliniqureReporter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -40,11 +40,10 @@ class Decoding(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class WrittenReport:
-    """One report: its sentences, the text they came from, and its share of the batch's time."""
+    """One report: its sentences, and the text they came from."""
 
     sentences: tuple[str, ...]
     text: str
-    seconds: float = field(compare=False)
 
 
 class ReportWriter(Protocol):

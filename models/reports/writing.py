@@ -1,9 +1,8 @@
-"""Writing reports with a trained model over its frozen image encoder."""
+"""Writing reports with a trained model."""
 
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
@@ -29,16 +28,12 @@ class WritingNetwork(Protocol):
         """The same for the same input, settings and seed."""
 
 
-class NetworkWriter(ABC, Generic[Config]):
-    """A `ReportWriter` of a trained network; what it is shown differs by paper.
-
-    Sentences that state a figure are left out (see `models.reports.guards`); ``text`` keeps what
-    was written. One instance may be used from several threads; they take turns.
-    """
+class TrainedWriter(ABC, Generic[Config]):
+    """A `ReportWriter` by its config; one instance may be used from several threads, in turn."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
 
     @property
     def name(self) -> ReportModelName:
@@ -59,12 +54,29 @@ class NetworkWriter(ABC, Generic[Config]):
         """See `models.reports.contract.ReportWriter`."""
         if not displays:
             return ()
-        started = time.perf_counter()
         with self._turn:
-            texts = self._texts(displays, decoding or self.config.decoding, seed)
-        seconds = (time.perf_counter() - started) / len(texts)
+            return self._reports(displays, decoding or self.config.decoding, seed)
+
+    @abstractmethod
+    def _reports(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> tuple[WrittenReport, ...]:
+        """The reports of these images, of which there is at least one."""
+
+
+class NetworkWriter(TrainedWriter[Config]):
+    """Writes what a network writes; what the network is shown differs by paper.
+
+    Sentences that state a figure are left out (see `models.reports.guards`); ``text`` keeps what
+    was written.
+    """
+
+    def _reports(
+        self, displays: Sequence[NDArray[np.float32]], decoding: Decoding, seed: int
+    ) -> tuple[WrittenReport, ...]:
         return tuple(
-            WrittenReport(without_figures(split_report(text)), text, seconds) for text in texts
+            WrittenReport(without_figures(split_report(text)), text)
+            for text in self._texts(displays, decoding, seed)
         )
 
     @abstractmethod

@@ -51,7 +51,7 @@ class Scripted:
     ) -> tuple[WrittenReport, ...]:
         """The same of every film."""
         self.seeds.append(seed)
-        return tuple(WrittenReport(self.sentences, " ".join(self.sentences), 0.0) for _ in displays)
+        return tuple(WrittenReport(self.sentences, " ".join(self.sentences)) for _ in displays)
 
 
 def expert(
