@@ -110,13 +110,14 @@ class _Plain:
 
 
 def _model(name: ReportModelName, shelf: Shelf, settings: Settings) -> Writer:
-    from models.preprocessing import read_display
     from models.reports.registry import REPORT_MODELS
     from tools.report_model import how_to_get, weights_folder
 
     folder = weights_folder(name, settings.cache_dir, shelf.weights)
     if folder is None:
         raise WeightsError(how_to_get(name))
+    from models.preprocessing import read_display
+
     writer = REPORT_MODELS[name].load(folder, settings.cache_dir)
 
     def write(film: Path) -> str:

@@ -36,19 +36,8 @@ LESIONS: Final = (
 )
 """In the paper's order (implementation and training details)."""
 
-_LUNG: Final = (
-    Finding.EMPHYSEMA,
-    Finding.PLEURAL_EFFUSION,
-    Finding.NODULE,
-    Finding.PNEUMOTHORAX,
-    Finding.ATELECTASIS,
-    Finding.PLEURAL_THICKENING,
-    Finding.MASS,
-    Finding.EDEMA,
-    Finding.CONSOLIDATION,
-    Finding.INFILTRATION,
-    Finding.FIBROSIS,
-    Finding.PNEUMONIA,
+_LUNG: Final = tuple(
+    lesion for lesion in LESIONS if lesion not in (Finding.CARDIOMEGALY, Finding.HERNIA)
 )
 _BASE: Final = (
     Finding.NODULE,

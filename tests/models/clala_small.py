@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from small_loop import small_loop
 
 from findings.claims import Claim
 from findings.regions import Region
@@ -21,7 +22,6 @@ from models.data.sentence_pool import composed
 from models.data.weak_pair_sources import FOURTEEN, with_absences
 from models.reports.contract import Decoding, ReportModelName
 from models.reports.preset import Backbones
-from models.training.presets import LoopSettings
 
 LEFT_EFFUSION = Claim(finding=Finding.PLEURAL_EFFUSION, side=Side.LEFT)
 RIGHT_EFFUSION = Claim(finding=Finding.PLEURAL_EFFUSION, side=Side.RIGHT)
@@ -58,19 +58,7 @@ SETTINGS = ClalaSettings(
     shape=ClalaShape.model_validate(SHAPE),
     fine_tuning=StageSettings(steps=2, learning_rate=1e-3, size=32),
 )
-LOOP = LoopSettings(
-    steps=100,
-    batch_size=8,
-    learning_rate=1e-2,
-    trunk_learning_rate=5e-3,
-    weight_decay=0.0,
-    warmup_steps=5,
-    clip_norm=1.0,
-    ema_decay=0.9,
-    validate_every=100,
-    patience=9,
-    threads=1,
-)
+LOOP = small_loop(100, trunk_learning_rate=5e-3, warmup_steps=5, ema_decay=0.9, seed=0)
 
 
 def plain(claim: Claim) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""Tiny language models and text encoders for the report models' tests."""
+"""Tiny language models and text encoders, and shipped experts that look at a film only once."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +116,53 @@ def tiny_text_encoder() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def looked() -> dict[Any, Any]:
+    """What the shipped experts gave so far in this session."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def experts_look_once(looked: dict[Any, Any]) -> Iterator[None]:
+    """The shipped experts, each loaded once, remember their answer to the same pixels.
+
+    For tests of what is built on them: their networks run as they are, and not again.
+    """
+    from models.classifier.inference import FindingClassifier
+    from models.segmenter.inference import AnatomySegmenter
+
+    def remembering(kind: Any, name: str) -> Any:
+        original = getattr(kind, name)
+
+        def answer(expert: Any, display: Any, *more: Any, **named: Any) -> Any:
+            asked = (display.shape, display.tobytes(), repr(more), repr(named))
+            key = (kind, name, expert.config.model_dump_json(), asked)
+            if key not in looked:
+                looked[key] = original(expert, display, *more, **named)
+            return looked[key]
+
+        return answer
+
+    def loaded_once(kind: Any) -> Any:
+        original = kind.load.__func__
+
+        def load(cls: Any, folder: Path | None = None) -> Any:
+            if folder is not None:
+                return original(cls, folder)
+            if cls not in looked:
+                looked[cls] = original(cls)
+            return looked[cls]
+
+        return classmethod(load)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, names in (
+            (FindingClassifier, ("features", "classify")),
+            (AnatomySegmenter, ("segment",)),
+        ):
+            patch.setattr(kind, "load", loaded_once(kind))
+            for name in names:
+                patch.setattr(kind, name, remembering(kind, name))
+        yield

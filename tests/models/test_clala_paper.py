@@ -31,6 +31,8 @@ from models.reports.contract import ReportModelName
 from models.training.presets import read_preset
 from models.training.roles import Role
 
+pytestmark = pytest.mark.usefixtures("experts_look_once")
+
 
 def test_the_paper_preset_builds_on_the_meta_device() -> None:
     preset = read_preset(ClalaPreset, Role.REPORT, "clala-paper")

@@ -23,6 +23,7 @@ from models.reports.wording import EnglishWording
 from models.shipping import WEIGHTS, read_config
 from models.training.request import TrainingRequest
 
+pytestmark = pytest.mark.usefixtures("experts_look_once")
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
 FILMS = {
     "normal": (),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_loop import small_loop
 
 from findings.claims import Claim
 from findings.vocabulary import Finding, Language, Side
@@ -30,7 +31,7 @@ from models.reports.preference import dpo_loss, preference_pairs, worse
 from models.reports.prompts import REPORT_PROMPT
 from models.reports.vision import HubEncoder
 from models.training.loop import TrainingLoop
-from models.training.presets import LoopSettings, read_preset
+from models.training.presets import read_preset
 from models.training.roles import Role
 
 SHAPE = AnatomyShape.model_validate(
@@ -44,21 +45,7 @@ SHAPE = AnatomyShape.model_validate(
 )
 WIDTH = 6
 PROMPT = REPORT_PROMPT[Language.ENGLISH]
-LOOP = LoopSettings(
-    steps=80,
-    batch_size=8,
-    learning_rate=1e-2,
-    trunk_learning_rate=1e-2,
-    weight_decay=0.0,
-    warmup_steps=3,
-    clip_norm=1.0,
-    ema_decay=0.5,
-    validate_every=80,
-    patience=9,
-    seed=1,
-    threads=1,
-    autocast="off",
-)
+LOOP = small_loop(80)
 Make = Callable[..., Any]
 
 

@@ -21,6 +21,7 @@ from models.reports.registry import REPORT_MODELS
 from models.training.run import train
 
 FILMS = 6
+pytestmark = pytest.mark.usefixtures("experts_look_once")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,6 @@ def test_a_run_leaves_a_model_that_writes(
     films = [chest_film(64, 64), chest_film(80, 64)]
     reports = writer.write(films)
     assert len(reports) == 2 and reports == writer.write(films)
-    assert all(report.seconds > 0 for report in reports)
     drawn = Decoding(sample=True, most_tokens=6)
     assert writer.write(films, seed=3, decoding=drawn) == writer.write(films, 3, drawn)
     assert writer.write([]) == ()

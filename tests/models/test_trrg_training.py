@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_loop import small_loop
 
 from findings.claims import Claim
 from findings.errors import WeightsError
@@ -24,7 +25,7 @@ from models.reports.prefix import PrefixedLanguageModel
 from models.reports.preset import Backbones
 from models.reports.prompts import REPORT_PROMPT
 from models.training.loop import TrainingLoop
-from models.training.presets import LoopSettings, read_preset
+from models.training.presets import read_preset
 from models.training.roles import Role
 from models.trrg.config import TrrgConfig
 from models.trrg.inference import TrrgWriter
@@ -58,21 +59,8 @@ TEXTS = (
     "Severe edema.",
     "No evidence of pneumonia.",
 )
-LOOP = LoopSettings(
-    steps=60,
-    batch_size=8,
-    learning_rate=1e-2,
-    trunk_learning_rate=1e-2,
-    weight_decay=0.0,
-    warmup_steps=3,
-    clip_norm=1.0,
-    ema_decay=0.5,
-    validate_every=60,
-    patience=9,
-    seed=1,
-    threads=1,
-    autocast="off",
-)
+LOOP = small_loop(60)
+pytestmark = pytest.mark.usefixtures("experts_look_once")
 Make = Callable[..., Any]
 
 
