@@ -33,6 +33,8 @@ class Labels(Frozen):
     provenance: dict[str, str]
     gate: dict[str, str]
     experts: dict[str, str]
+    roles: dict[str, str]
+    limits: dict[str, str]
     counts: dict[str, str]
     overlay: dict[str, str]
     measurement_names: dict[str, str]

@@ -17,6 +17,7 @@ from findings.regions import Region
 from findings.vocabulary import Language, Side
 from reporting.draft import Draft, DraftStatus, NamedMeasurement, Section, SectionName, Sentence
 from reporting.labels import Labels, labels
+from reporting.limits import limits
 from reporting.planning import Topic, topic_of
 from reporting.remarks import reason_in
 
@@ -51,6 +52,7 @@ def report_markdown(draft: Draft) -> str:
         f"> **{notice(draft)}**",
         _meta(draft, words),
         *(_section(section, words) for section in draft.sections if section.sentences),
+        _limits(draft, words),
         "---",
         *_appendix(draft, words),
     ]
@@ -72,6 +74,10 @@ def report_text(draft: Draft, width: int = 88) -> str:
             head = f"{words.topics[lead.value]}: " if lead else f"{number}. " if numbered else ""
             lines += textwrap.wrap(head + text, width, initial_indent="  ", subsequent_indent="  ")
         lines.append("")
+    if left_out := limits(draft):
+        lines.append(words.headings["limits"].upper())
+        for text in left_out:
+            lines += textwrap.wrap(plain(text), width, initial_indent="  ", subsequent_indent="  ")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -153,6 +159,11 @@ def _section(section: Section, words: Labels) -> str:
         blocks.append(text)
     gap = "\n" if section.name is SectionName.IMPRESSION else "\n\n"
     return f"{title}\n\n{gap.join(blocks)}"
+
+
+def _limits(draft: Draft, words: Labels) -> str:
+    left_out = [f"- {escape_markdown(text)}" for text in limits(draft)]
+    return "\n".join([f"## {words.headings['limits']}", "", *left_out]) if left_out else ""
 
 
 def _linked(sentence: Sentence) -> str:

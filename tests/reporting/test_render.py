@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from findings.vocabulary import Language
+from findings.evidence import Classification
+from findings.labeler import label_report
+from findings.vocabulary import Finding, Language, Polarity
 from imaging.study import StudyImage
 from reporting.draft import Draft, DraftStatus, Section, SectionName, Sentence
-from reporting.ledger import Ledger
+from reporting.ledger import Ledger, LedgerEntry, Vote
+from reporting.limits import limits
 from reporting.render import escape_markdown, plain, report_markdown, report_text
 
 MakeDraft = Callable[..., Draft]
@@ -76,7 +79,7 @@ def test_findings_stand_in_paragraphs_and_the_impression_is_numbered(draft: Draf
     text = report_markdown(draft)
     positions = [text.index(f"**{name}.**") for name in ("Heart and mediastinum", "Lungs")]
     assert positions == sorted(positions)
-    impression = text.split("## Impression")[1].split("---")[0]
+    impression = text.split("## Impression")[1].split("## What this")[0]
     items = re.findall(r"^(\d+)\. ", impression, re.MULTILINE)
     assert items == [str(n) for n in range(1, len(items) + 1)]
     assert len(items) == len(draft.section(SectionName.IMPRESSION).sentences)
@@ -101,6 +104,65 @@ def test_plain_text_wraps_and_cites(draft: Draft) -> None:
     for sentence in draft.sentences():
         assert sentence.text in joined
     assert "[E4, E5]" in joined or "[E5, E4]" in joined
+
+
+def test_what_the_report_leaves_out_is_said_beside_it(
+    normal_ledger: Ledger, make_draft: MakeDraft, make_film: MakeFilm
+) -> None:
+    voted = tuple(
+        entry.model_copy(
+            update={"votes": tuple(v.model_copy(update={"weight": -1.0}) for v in entry.votes)}
+        )
+        for entry in normal_ledger.entries
+    )
+    screen = Classification(
+        id="E70", expert="classifier", version="1", finding=Finding.TUBERCULOSIS,
+        probability=0.93, threshold=0.4, sensitive_threshold=0.2, confident_threshold=0.8,
+        screen=True,
+    )  # fmt: skip
+    for language, parts in {
+        Language.ENGLISH: (
+            "clue retriever (not installed)",
+            "bones and soft tissues; devices.",
+            "tuberculosis, no part of the report",
+            "probability 0.93, conspicuous from 0.40.",
+        ),
+        Language.SPANISH: (
+            "buscador de indicios (no instalado)",
+            "hueso y partes blandas; material médico implantado o externo:",
+            "tuberculosis, que no forma parte del informe",
+            "probabilidad 0,93, llamativa",
+        ),
+    }.items():
+        plain_draft = make_draft(normal_ledger, make_film(64, 64), language)
+        draft = plain_draft.model_copy(
+            update={"ledger": voted, "evidence": (*plain_draft.evidence, screen)}
+        )
+        text = " ".join(report_text(draft).split())
+        page = report_markdown(draft)
+        for part in parts:
+            assert part in text
+            assert escape_markdown(part) in page
+        assert not any(label_report(said, language) for said in limits(draft))
+        low = screen.model_copy(update={"probability": 0.3})
+        quiet = draft.model_copy(update={"evidence": (low,), "experts": ()})
+        assert len(limits(quiet)) == 1
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_reader_hears_a_finding_in_organs_that_nobody_looked_at(
+    make_draft: MakeDraft,
+    make_film: MakeFilm,
+    entry: Callable[..., LedgerEntry],
+    language: Language,
+) -> None:
+    draft = make_draft(Ledger(), make_film(64, 64), language)
+    vote = Vote(expert="e", evidence="E1", polarity=Polarity.PRESENT, weight=1.0)
+    organs = (Finding.CARDIOMEGALY, Finding.NODULE, Finding.PNEUMOTHORAX, Finding.FRACTURE)
+    for number in range(len(organs) + 1):
+        seen = tuple(entry(1, finding, votes=(vote,)) for finding in organs[:number])
+        said = limits(draft.model_copy(update={"ledger": seen}))
+        assert len(said) == 2 and label_report(said[1], language) == ()
 
 
 @settings(max_examples=200, deadline=None)
@@ -132,7 +194,7 @@ def test_hostile_sentences_stay_text(draft: Draft, hostile: str) -> None:
     sections = (Section(name=SectionName.IMPRESSION, sentences=(Sentence(id="S1", text=hostile),)),)
     changed = draft.model_copy(update={"sections": sections})
     text = report_markdown(changed)
-    body = text.split("## Impression")[1].split("---")[0]
+    body = text.split("## Impression")[1].split("## What this")[0]
     assert "<img" not in body and not re.search(r"(?<!\\)\]\(", body) and "javascript:" not in body
     assert "http:" not in body and "www." not in body and "@" not in body
     assert len(body.strip().splitlines()) == 1
