@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from agents.checkpoints import forget_history, open_checkpoints, prune
-from agents.conversation.answer import Answer, Edit
+from agents.conversation.answer import Answer, Edit, OnWords
 from agents.drafting import DraftOptions, draft_aside
 from agents.events import EventSink
 from agents.services import Services
@@ -41,27 +41,42 @@ class Conversation:
         """Its thread in the checkpoints; empty where it has no name."""
         return f"{_THREAD_PREFIX}{self.draft.study_key}-{self.name}" if self.name else ""
 
-    def ask(self, text: str, language: Language | None = None) -> Answer:
-        """Answer one question. Raises `UserInputError` where it is empty."""
-        return self.ask_all((text,), language)[0]
+    def ask(
+        self, text: str, language: Language | None = None, on_words: OnWords | None = None
+    ) -> Answer:
+        """Answer one question. Raises `UserInputError` where it is empty.
 
-    def ask_all(self, texts: Sequence[str], language: Language | None = None) -> list[Answer]:
+        `on_words` is told what a served model writes while it writes.
+        """
+        return self.ask_all((text,), language, on_words)[0]
+
+    def ask_all(
+        self,
+        texts: Sequence[str],
+        language: Language | None = None,
+        on_words: OnWords | None = None,
+    ) -> list[Answer]:
         """Answer several questions in turn, each in the light of those before."""
         if any(not text.strip() for text in texts):
             raise UserInputError("The question is empty. Ask about the study's findings.")
         if self.name is None:
             from langgraph.checkpoint.memory import InMemorySaver
 
-            return self._ask(texts, language, InMemorySaver(), "once")
+            return self._ask(texts, language, InMemorySaver(), "once", on_words)
         thread = self.thread
         with open_checkpoints(self.settings.checkpoint_file) as saver:
             prune(saver, self.settings.checkpoint_days)
-            answers = self._ask(texts, language, saver, thread)
+            answers = self._ask(texts, language, saver, thread, on_words)
             forget_history(saver, thread)
         return answers
 
     def _ask(
-        self, texts: Sequence[str], language: Language | None, saver: object, thread: str
+        self,
+        texts: Sequence[str],
+        language: Language | None,
+        saver: object,
+        thread: str,
+        on_words: OnWords | None,
     ) -> list[Answer]:
         from langsmith import tracing_context
 
@@ -73,6 +88,7 @@ class Conversation:
             self.draft,
             self.agent or served_agent(self.settings),
             intent_head(self.settings.cache_dir),
+            on_words,
         )
         answers = []
         for text in texts:

@@ -31,6 +31,10 @@ class ProgressEvent(Frozen):
     """A sentence that has been written and has passed its read-back: safe to show."""
     section: SectionName | None = None
     """The section that the sentence stands in."""
+    sentence_id: str | None = None
+    pending: str | None = None
+    """A wording that has not been read back yet, or that a model may still reword: it may be shown
+    as such only, until `sentence` comes under the same id."""
 
 
 EventSink = Callable[[ProgressEvent], None]

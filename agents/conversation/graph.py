@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agents.conversation import proposals, report_answers, study_answers
-from agents.conversation.answer import Answer
+from agents.conversation.answer import Answer, OnWords
 from agents.conversation.ledger_answers import about
 from agents.conversation.phrases import phrases
 from agents.conversation.router import Guesser, Intent, Question, route
@@ -63,6 +63,7 @@ class Talk:
     draft: Draft
     agent: ToolAgent | None = None
     guess: Guesser | None = None
+    on_words: OnWords | None = None
 
 
 def _refuse(draft: Draft, question: Question) -> Answer:
@@ -120,7 +121,9 @@ def _act(state: ConversationState, runtime: Runtime[Talk]) -> ConversationState:
             )
             for turn in state.get("turns", [])
         ]
-        answer = talk.agent.answer(talk.draft, question, before, ACTS)
+        answer = talk.agent.answer(talk.draft, question, before, ACTS, talk.on_words)
+    if answer.language is None:
+        answer = answer.model_copy(update={"language": question.language})
     return {"answer": answer.model_dump_json()}
 
 

@@ -82,6 +82,7 @@ def at_place(draft: Draft, box: Box, language: Language) -> tuple[Question, Answ
         claims=tuple(claim for entry in stated if (claim := entry.claim()) is not None),
         evidence=tuple(carried),
         show=tuple(shown),
+        language=language,
     )
 
 

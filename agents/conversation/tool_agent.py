@@ -2,19 +2,20 @@
 
 It chooses the tools and words the answer; the answer is read back, and where the ledger does not
 carry all of it, the rules' answer stands in its place. The answer says which of them is at work.
+Whoever listens hears the words as the model writes them, before they are read back.
 """
 
 from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from agents.conversation.answer import SERVED, Answer
+from agents.conversation.answer import SERVED, Answer, OnWords
 from agents.conversation.phrases import phrases
 from agents.conversation.read_back import read_back
 from agents.conversation.router import Intent, Question
@@ -31,6 +32,7 @@ ROUNDS: Final = 5
 _REMEMBERED: Final = 6
 """Turns before this one that the model is told."""
 _LONGEST_ANSWER: Final = 2_000
+_BOTH: Final[Mapping[str, Any]] = {"stream_mode": ["messages", "values"]}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class ToolAgent:
         question: Question,
         before: Sequence[tuple[str, str]],
         acts: Mapping[Intent, Act],
+        on_words: OnWords | None = None,
     ) -> Answer:
         """Answer a question; `before` holds the questions and answers that went before.
 
@@ -56,7 +59,7 @@ class ToolAgent:
         said = phrases(question.language)
         box = Toolbox(draft, question, acts)
         try:
-            text = self._run(box, question, before)
+            text = self._run(box, question, before, on_words)
         except Exception as error:  # every client library has errors of its own
             _LOG.warning("served model failed error=%s", type(error).__name__)
             return _noted(by_rules, said.say("served_failed", model=self.name))
@@ -86,7 +89,13 @@ class ToolAgent:
             model=self.name,
         )
 
-    def _run(self, box: Toolbox, question: Question, before: Sequence[tuple[str, str]]) -> str:
+    def _run(
+        self,
+        box: Toolbox,
+        question: Question,
+        before: Sequence[tuple[str, str]],
+        on_words: OnWords | None,
+    ) -> str:
         from langchain.agents import create_agent
         from langchain.agents.middleware import ModelCallLimitMiddleware
         from langchain_core.messages import AIMessage, HumanMessage
@@ -105,8 +114,33 @@ class ToolAgent:
         messages.append(HumanMessage(question.text))
         given: Any = {"messages": messages}
         with tracing_context(enabled=False):  # a trace would carry the study to another machine
-            state = agent.invoke(given, {"recursion_limit": 4 * ROUNDS})
-        return str(state["messages"][-1].text).strip()[:_LONGEST_ANSWER]
+            if on_words is None:
+                state = agent.invoke(given, {"recursion_limit": 4 * ROUNDS})
+                return str(state["messages"][-1].text).strip()[:_LONGEST_ANSWER]
+            return _heard(agent.stream(given, {"recursion_limit": 4 * ROUNDS}, **_BOTH), on_words)
+
+
+def _heard(parts: Iterable[Any], on_words: OnWords) -> str:
+    """The last message of a run whose words are told as they are written.
+
+    The words of one message, from its beginning; those of a message that turns out to call a tool
+    are taken back.
+    """
+    from langchain_core.messages import AIMessageChunk
+
+    writing, words, last = None, "", ""
+    for mode, part in parts:
+        if mode == "values":
+            last = str(part["messages"][-1].text)
+            continue
+        chunk = part[0]
+        if not isinstance(chunk, AIMessageChunk):
+            continue
+        if chunk.id != writing:
+            writing, words = chunk.id, ""
+        words = "" if chunk.tool_call_chunks else words + chunk.text
+        on_words(words.lstrip()[:_LONGEST_ANSWER])
+    return last.strip()[:_LONGEST_ANSWER]
 
 
 def _noted(answer: Answer, note: str) -> Answer:

@@ -106,6 +106,12 @@ class Desk:
         note(self.runtime, "write", remark)
         self.runtime.context.writing_until = None
 
+    def passes(self, sentence: Sentence) -> bool:
+        """Whether the reader finds in a sentence what its claims say, and evidence for it."""
+        reporter = self.runtime.context.services.reporter
+        check = reporter.check(sentence, self.ledger, self.context)
+        return check.supported and not check.differences
+
     def fault(self, sentence: Sentence, original: str) -> Fault | None:
         """What is wrong with a model's sentence; `None` where nothing is. Counts what it finds."""
         found = self._fault(sentence, original)

@@ -14,7 +14,7 @@ from agents.events import Phase, ProgressEvent
 from agents.session import Session
 from agents.state import DraftState
 from findings.errors import ReadingRoomError
-from reporting.draft import SectionName
+from reporting.draft import SectionName, Sentence
 
 _LOG = logging.getLogger("readingroom.graph")
 
@@ -65,6 +65,13 @@ def note(runtime: Run, node: str, detail: str) -> None:
     emit(runtime, ProgressEvent(node=node, phase=Phase.NOTE, detail=detail))
 
 
-def show_sentence(runtime: Run, node: str, section: SectionName, text: str) -> None:
+def show_sentence(runtime: Run, node: str, section: SectionName, sentence: Sentence) -> None:
     """Stream a sentence that has passed its read-back."""
-    emit(runtime, ProgressEvent(node=node, phase=Phase.NOTE, sentence=text, section=section))
+    event = ProgressEvent(node=node, phase=Phase.NOTE, section=section, sentence_id=sentence.id)
+    emit(runtime, event.model_copy(update={"sentence": sentence.text}))
+
+
+def show_pending(runtime: Run, node: str, section: SectionName, sentence: Sentence) -> None:
+    """Stream a wording that is not yet known to stand."""
+    event = ProgressEvent(node=node, phase=Phase.NOTE, section=section, sentence_id=sentence.id)
+    emit(runtime, event.model_copy(update={"pending": sentence.text}))

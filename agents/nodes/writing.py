@@ -10,12 +10,12 @@ is mended sentence by sentence like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agents.aggregator.contract import Attempt, ReportBackend
 from agents.aggregator.tasks import reword_task, worth_rewording
 from agents.nodes.desk import Desk, desk
-from agents.nodes.reported import Run, reported, show_sentence
+from agents.nodes.reported import Run, reported, show_pending, show_sentence
 from agents.nodes.whole_report import write_whole
 from agents.state import DraftState, Manuscript
 from reporting.draft import Origin, Section, SectionName, Sentence, Writer
@@ -28,6 +28,8 @@ def write(state: DraftState, runtime: Run) -> DraftState:
     first = "manuscript" not in state
     manuscript = state.get("manuscript") or _begin(at)
     begun = {attempt.sentence: attempt for attempt in manuscript.attempts}
+    if first:
+        _show_all(at, manuscript, begun)
     tried = dict(begun)
     written, repairs = manuscript.writer, 0
     sections = []
@@ -36,8 +38,6 @@ def write(state: DraftState, runtime: Run) -> DraftState:
         for sentence in section.sentences:
             attempt = begun.get(sentence.id)
             if attempt is None or attempt.settled:
-                if first:
-                    show_sentence(runtime, "write", section.name, sentence.text)
                 sentences.append(sentence)
                 continue
             outcome, attempt = _reword(at, sentence, attempt)
@@ -46,7 +46,7 @@ def write(state: DraftState, runtime: Run) -> DraftState:
                 written = at.backends[0].writer
                 repairs += attempt.tries > 1
             if attempt.settled:
-                show_sentence(runtime, "write", section.name, outcome.text)
+                show_sentence(runtime, "write", section.name, outcome)
             sentences.append(outcome)
         sections.append(Section(name=section.name, sentences=tuple(sentences)))
     return {
@@ -59,6 +59,16 @@ def write(state: DraftState, runtime: Run) -> DraftState:
         ),
         "warnings": at.warnings,
     }
+
+
+def _show_all(at: Desk, manuscript: Manuscript, begun: Mapping[str, Attempt]) -> None:
+    """Stream the report as it is begun: what stands as such, what may still change as pending."""
+    for section in manuscript.sections:
+        for sentence in section.sentences:
+            attempt = begun.get(sentence.id)
+            settled = attempt is None or attempt.settled
+            show = show_sentence if settled and at.passes(sentence) else show_pending
+            show(at.runtime, "write", section.name, sentence)
 
 
 def _begin(at: Desk) -> Manuscript:
@@ -125,7 +135,7 @@ def verify(state: DraftState, runtime: Run) -> DraftState:
             fallbacks += 1
             sections = _fallen_back(sections, attempt.sentence)
     for section, sentence in _newly_settled(sections, manuscript.attempts, attempts):
-        show_sentence(runtime, "verify", section.name, sentence.text)
+        show_sentence(runtime, "verify", section.name, sentence)
     result = session.services.reporter.verify(sections, at.ledger, at.context)
     unsupported = len(set(result.unsupported) | set(result.faulty))
     warnings = []

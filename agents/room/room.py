@@ -26,6 +26,7 @@ from agents.pointing import Said, point, turns
 from agents.reviewing import ReviewOutcome, ReviewRequest, review_study
 from agents.room.board import Board, Note, StudyState
 from agents.room.shelf import Shelf, ShelvedStudy
+from agents.room.words import Words
 from agents.services import Services
 from agents.settings import Settings
 from agents.state import FinalText, SignOff
@@ -55,6 +56,7 @@ class Room:
     ) -> None:
         self.settings = settings
         self.board = Board()
+        self.words = Words()
         self._folder = folder
         self._services = services
         self._waiting = waiting
@@ -200,9 +202,21 @@ class Room:
         question: str,
         thread: str = "room",
         language: Language | None = None,
+        aloud: bool = False,
     ) -> Answer:
-        """Answer a question about the study's draft. Raises `UserInputError`."""
-        return self._conversation(study, thread).ask(question, language)
+        """Answer a question about the study's draft. Raises `UserInputError`.
+
+        `aloud`: what a served model writes is found in `words` while it writes.
+        """
+
+        def hear(words: str) -> None:
+            self.words.write(study.id, words)
+
+        conversation = self._conversation(study, thread)
+        try:
+            return conversation.ask(question, language, hear if aloud else None)
+        finally:
+            self.words.end(study.id)
 
     def point(self, study: ShelvedStudy, box: Box, thread: str = "room") -> Answer:
         """Answer what lies in a box of the film, in display pixels. Raises `UserInputError`."""

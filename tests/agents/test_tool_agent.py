@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from agents.asking import Conversation, draft_to_ask, served_agent
-from agents.conversation.answer import RULES, SERVED, Answer, EditKind
+from agents.conversation.answer import RULES, SERVED, Answer, EditKind, OnWords
 from agents.conversation.read_back import read_back
 from agents.conversation.router import Intent
 from agents.settings import LlmSettings, Settings, load_settings
@@ -30,6 +31,20 @@ DRAFT = Path(__file__).parents[2] / "docs" / "samples" / "drafts" / "cardiomegal
 @pytest.fixture(scope="module")
 def draft() -> Draft:
     return draft_to_ask(DRAFT, Settings())
+
+
+def _streamed(body: dict[str, Any], message: dict[str, Any], finish: str) -> bytes:
+    """A message as a server streams it: word by word, and a tool's call whole."""
+    calls = [{"index": n, **call} for n, call in enumerate(message.get("tool_calls") or [])]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": f"{word} "} for word in (message.get("content") or "").split()]
+    if calls:
+        deltas.append({"tool_calls": calls})
+    told = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    told.append({"index": 0, "delta": {}, "finish_reason": finish})
+    chunk = {**body, "object": "chat.completion.chunk"}
+    lines = [f"data: {json.dumps({**chunk, 'choices': [one]})}\n\n" for one in told]
+    return "".join([*lines, "data: [DONE]\n\n"]).encode()
 
 
 class Replayed:
@@ -51,9 +66,12 @@ class Replayed:
                 finish = "tool_calls" if message.get("tool_calls") else "stop"
                 choice = {"index": 0, "message": message, "finish_reason": finish}
                 body = {"id": "x", "object": "chat.completion", "created": 0, "model": "capable"}
-                sent = json.dumps({**body, "choices": [choice]}).encode()
+                kind, sent = "application/json", json.dumps({**body, "choices": [choice]}).encode()
+                if replay.requests[-1].get("stream"):
+                    body = {**body, "id": f"x{len(replay.left)}"}
+                    kind, sent = "text/event-stream", _streamed(body, message, finish)
                 self.send_response(200)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(sent)))
                 self.end_headers()
                 self.wfile.write(sent)
@@ -70,7 +88,7 @@ class Replayed:
         self._server.server_close()
 
 
-Ask = Callable[[str], tuple[Answer, Replayed]]
+Ask = Callable[..., tuple[Answer, Replayed]]
 
 
 @pytest.fixture
@@ -85,7 +103,7 @@ def ask(draft: Draft, tmp_path: Path) -> Iterator[Ask]:
         "{ratio}": f"{ratio:.2f}",
     }
 
-    def run(name: str) -> tuple[Answer, Replayed]:
+    def run(name: str, on_words: OnWords | None = None) -> tuple[Answer, Replayed]:
         text = (EXCHANGES / f"{name}.json").read_text("utf-8")
         for slot, value in filled.items():
             text = text.replace(slot, value)
@@ -95,7 +113,7 @@ def ask(draft: Draft, tmp_path: Path) -> Iterator[Ask]:
             converse=True, base_url=servers[-1].url, model="capable", timeout_seconds=300
         )
         conversation = Conversation(draft, Settings(cache_dir=tmp_path, llm=llm))
-        return conversation.ask(exchange["question"]), servers[-1]
+        return conversation.ask(exchange["question"], on_words=on_words), servers[-1]
 
     yield run
     for server in servers:
@@ -126,6 +144,22 @@ def test_what_is_not_carried_is_replaced_by_the_rules(ask: Ask, name: str, forbi
     answer, _ = ask(name)
     assert answer.writer == RULES and answer.note
     assert forbidden not in answer.text and answer.evidence
+
+
+def test_words_are_heard_as_they_are_written_and_the_answer_is_the_same(ask: Ask) -> None:
+    heard: list[str] = []
+    answer, _ = ask("grounded", heard.append)
+    assert answer == ask("grounded")[0] and answer.writer == SERVED
+    written = [words for words in heard if words]
+    assert len(written) > 3 and written[-1].split() == answer.text.split()
+    assert all(later.startswith(words) for words, later in itertools.pairwise(written))
+
+
+def test_what_is_heard_before_its_read_back_does_not_stand(ask: Ask) -> None:
+    heard: list[str] = []
+    answer, _ = ask("uncarried_finding", heard.append)
+    assert any("pneumothorax" in words for words in heard)
+    assert answer.writer == RULES and answer.note and "pneumothorax" not in answer.text
 
 
 @pytest.mark.parametrize("name", ["no_tool", "endless"])

@@ -198,6 +198,13 @@ def test_every_sentence_is_shown_once_whatever_the_model_does(
     draft = drafted(film, backend, events=events)
     shown = [event.sentence for event in events if event.sentence is not None]
     assert sorted(shown) == sorted(sentence.text for sentence in draft.sentences())
+    begun = [event for event in events if event.pending is not None]
+    assert begun and all(event.sentence is None and event.section for event in begun)
+    settled = {event.sentence_id for event in events if event.sentence is not None}
+    assert {event.sentence_id for event in begun} <= settled
+    ids = {event.sentence_id for event in begun}
+    later = [n for n, e in enumerate(events) if e.sentence is not None and e.sentence_id in ids]
+    assert max(events.index(event) for event in begun) < min(later)
     assert backend.prepared
 
 

@@ -22,11 +22,12 @@ from agents.room import Room
 from agents.settings import Settings
 from findings.errors import StudyError, UserInputError
 from imaging.loading import load_study
-from ui.web.calls import Calls, Given, OfStudy
+from ui.web.calls import Calls
 from ui.web.door import COOKIE, browser_of
 from ui.web.film import film_view
 from ui.web.page import SCRIPTS, build_page, served
 from ui.web.report import evidence_view, report_view
+from ui.web.shapes import Asked, DraftWanted, Given, Heard, OfStudy
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 ASSETS = Path(__file__).parents[2] / "ui" / "web" / "assets"
@@ -87,6 +88,40 @@ def test_only_what_was_uploaded_is_read(room: Room, tmp_path: Path) -> None:
     assert calls.open("a", OfStudy(study=kept["study"]))["film"]["levels"] == 255
     with pytest.raises(UserInputError, match="no study"):
         calls.open("b", OfStudy(study=kept["study"]))
+
+
+def test_an_answer_tells_its_writer_and_its_edit_is_remarked_on_apart(
+    room: Room, tmp_path: Path
+) -> None:
+    kept = room.shelf("a").add((SAMPLES / "cardiomegaly.dcm").read_bytes())
+    shutil.copytree(SAMPLES / "drafts" / "cardiomegaly", kept.draft_folder)
+    calls = Calls(room, tmp_path)
+    asked = Asked(study=kept.id, question="añade: derecho neumotórax a tensión")
+    turn = json.loads(json.dumps(calls.ask("a", asked)))
+    assert (turn["writer"], turn["model"], turn["note"], turn["language"]) == (
+        "rules",
+        "",
+        "",
+        "es",
+    )
+    assert turn["edit"]["notes"] and all(n not in turn["answer"] for n in turn["edit"]["notes"])
+    assert "Releído" not in turn["answer"]
+    assert calls.open("a", OfStudy(study=kept.id))["said"] == [turn]
+
+
+def test_what_is_being_written_is_heard_by_its_owner_until_the_answer_stands(
+    room: Room, tmp_path: Path
+) -> None:
+    kept = room.shelf("a").add((SAMPLES / "normal.png").read_bytes())
+    calls = Calls(room, tmp_path)
+    room.words.write(kept.id, "The heart")
+    room.words.write(kept.id, "The heart is")
+    news = calls.hearing("a", Heard(study=kept.id))
+    assert news == {"words": "The heart is", "seen": 2}
+    with pytest.raises(UserInputError, match="no study"):
+        calls.hearing("b", Heard(study=kept.id))
+    room.words.end(kept.id)
+    assert calls.hearing("a", Heard(study=kept.id, seen=2))["words"] == ""
 
 
 def test_what_cannot_be_read_is_not_kept(room: Room, tmp_path: Path) -> None:
@@ -208,8 +243,6 @@ def test_the_command_asks_for_a_password_beyond_this_machine() -> None:
 
 
 def test_a_study_that_is_signed_cannot_be_drafted_again(room: Room, tmp_path: Path) -> None:
-    from ui.web.calls import DraftWanted
-
     kept = room.shelf("a").add((SAMPLES / "cardiomegaly.dcm").read_bytes())
     shutil.copytree(SAMPLES / "drafts" / "cardiomegaly", kept.draft_folder)
     content = json.loads((kept.draft_folder / "draft.json").read_text())

@@ -104,8 +104,8 @@ _BETWEEN_EXPERTS = "experts"
 
 
 def _line(event: ProgressEvent) -> str | None:
-    """The one line that an event leaves behind; a start leaves none."""
-    if event.phase == "started" or event.node == _BETWEEN_EXPERTS:
+    """The one line that an event leaves behind; a start or a pending wording leaves none."""
+    if event.phase == "started" or event.node == _BETWEEN_EXPERTS or event.pending:
         return None
     mark = {"finished": "✓", "failed": "✗"}.get(event.phase, "·")
     seconds = f"{event.seconds:6.2f} s" if event.seconds is not None else " " * 8

@@ -9,11 +9,10 @@ import threading
 from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from agents.editing import PersonAct
+from agents.conversation.answer import Answer
+from agents.conversation.phrases import phrases
 from agents.events import Phase, ProgressEvent
 from agents.pointing import Said
 from agents.room import Room, ShelvedStudy, StudyState
@@ -23,6 +22,21 @@ from reporting.draft import DraftStatus
 from reporting.exports import FORMATS, Format, export
 from ui.web.film import film_view
 from ui.web.report import evidence_view, notes_view, report_view
+from ui.web.shapes import (
+    Asked,
+    DraftWanted,
+    Edited,
+    Given,
+    Heard,
+    Nothing,
+    OfStudy,
+    Pointed,
+    SampleWanted,
+    Signed,
+    Since,
+    ToReview,
+    Wanted,
+)
 
 USER: Final = "user:"
 """Begins the owner of whoever logged in by name; a browser's token has no colon."""
@@ -30,83 +44,6 @@ SAMPLES: Final = ("cardiomegaly", "effusion", "nodule", "opacity_and_line", "nor
 _PATIENCE: Final = 0.8
 """Seconds that a call for progress waits for news."""
 _FILMS_KEPT: Final = 12
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Nothing(_Shape):
-    """A call that needs nothing."""
-
-
-class OfStudy(_Shape):
-    """A call about one study."""
-
-    study: str = Field(max_length=32)
-
-
-class SampleWanted(_Shape):
-    """A synthetic sample, by name."""
-
-    name: Literal["cardiomegaly", "effusion", "nodule", "opacity_and_line", "normal"]
-
-
-class Given(_Shape):
-    """Files that were uploaded; with `study`, a prior of that study."""
-
-    path: str | None = Field(default=None, max_length=2_000)
-    prior: str | None = Field(default=None, max_length=2_000)
-    study: str | None = Field(default=None, max_length=32)
-
-
-class DraftWanted(OfStudy):
-    """How a draft is wanted."""
-
-    language: Language = Language.ENGLISH
-    indication: str = Field(default="", max_length=500)
-
-
-class Since(OfStudy):
-    """A look at the progress; `seen` events are known already."""
-
-    seen: int = Field(default=0, ge=0)
-
-
-class Asked(OfStudy):
-    """A question."""
-
-    question: str = Field(min_length=1, max_length=2_000)
-
-
-class Pointed(OfStudy):
-    """A box drawn on the film, in display pixels: left, top, right, bottom."""
-
-    box: tuple[float, float, float, float]
-
-
-class ToReview(OfStudy):
-    """A report to check."""
-
-    report: str = Field(min_length=1, max_length=100_000)
-
-
-class Edited(OfStudy):
-    """What a person does to a sentence."""
-
-    act: PersonAct
-
-
-class Signed(OfStudy):
-    """A name under the report."""
-
-    signer: str = Field(min_length=1, max_length=200)
-
-
-class Wanted(OfStudy):
-    """A format to export."""
-
-    format: Format
 
 
 class Calls:
@@ -232,6 +169,7 @@ class Calls:
             "film": self._film(study, "current"),
             "prior": study.prior is not None,
             "indication": study.indication or "",
+            "converses": self._room.settings.llm.converse,
             **self._report(study),
             **self._evidence(study),
             "said": [_turn(said) for said in self._room.said(study)],
@@ -295,8 +233,14 @@ class Calls:
 
     def ask(self, owner: str, call: Asked) -> dict[str, Any]:
         """A question about the study."""
-        answer = self._room.ask(self._of(owner, call), call.question)
+        answer = self._room.ask(self._of(owner, call), call.question, aloud=True)
         return _turn(Said(question=call.question, answer=answer))
+
+    def hearing(self, owner: str, call: Heard) -> dict[str, Any]:
+        """What a served model has written of the answer so far; nothing of it is read back yet."""
+        study = self._of(owner, call)
+        writing = self._room.words.since(study.id, call.seen, _PATIENCE)
+        return {"words": writing.words, "seen": writing.changes}
 
     def point(self, owner: str, call: Pointed) -> dict[str, Any]:
         """What lies in a box of the film."""
@@ -362,9 +306,11 @@ class Calls:
 
 def _told(event: ProgressEvent) -> dict[str, Any] | None:
     """An event as the page shows it; the stage of all experts together is left out."""
-    if event.sentence:
+    text = event.sentence or event.pending
+    if text:
         section = event.section.value if event.section else ""
-        return {"sentence": event.sentence, "section": section}
+        stands = event.sentence is not None
+        return {"sentence": text, "section": section, "id": event.sentence_id, "stands": stands}
     if event.node == "experts":
         return None
     name = event.node.removeprefix("experts.").replace("_", " ")
@@ -382,12 +328,31 @@ def _turn(said: Said) -> dict[str, Any]:
     edit = answer.edit
     return {
         "question": said.question,
-        "answer": answer.text,
+        "answer": _without_notes(answer),
+        "language": answer.language.value if answer.language else None,
+        "writer": answer.writer,
+        "model": answer.model,
+        "note": answer.note,
         "evidence": list(answer.evidence),
         "show": list(answer.show or answer.evidence),
         "hide": list(answer.hide),
         "in_scope": answer.in_scope,
         "edit": None
         if edit is None
-        else {"kind": edit.kind.value, "sentence": edit.sentence, "text": edit.text},
+        else {
+            "kind": edit.kind.value,
+            "sentence": edit.sentence,
+            "text": edit.text,
+            "notes": list(edit.notes),
+        },
     }
+
+
+def _without_notes(answer: Answer) -> str:
+    """The answer's words without the remarks on its edit, which the page shows by themselves."""
+    if answer.edit is None or not answer.edit.notes:
+        return answer.text
+    said = phrases(answer.language or Language.ENGLISH)
+    return answer.text.removesuffix(
+        said.say("rechecked", notes=" ".join(answer.edit.notes))
+    ).strip()

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from agents.room import Room
 from agents.room.shelf import MOST_BYTES
 from findings.errors import ReadingRoomError, UserInputError
-from ui.web import calls
+from ui.web import calls, shapes
 from ui.web.door import Door, browser_of
 
 _LOG: Final = logging.getLogger("readingroom.page")
@@ -79,25 +79,26 @@ def _asset(name: str) -> str:
 
 def served(acts: calls.Calls) -> list[Callable[..., dict[str, Any]]]:
     """The calls as functions that Gradio serves: checked, for the one who asks, without faults."""
-    shapes: dict[str, type[BaseModel]] = {
-        "worklist": calls.Nothing,
-        "sample": calls.SampleWanted,
-        "give": calls.Given,
-        "remove": calls.OfStudy,
-        "open": calls.OfStudy,
-        "prior": calls.OfStudy,
-        "start": calls.DraftWanted,
-        "progress": calls.Since,
-        "ask": calls.Asked,
-        "point": calls.Pointed,
-        "review": calls.ToReview,
-        "edit": calls.Edited,
-        "attempt": calls.Edited,
-        "undo": calls.OfStudy,
-        "sign": calls.Signed,
-        "export": calls.Wanted,
+    wanted: dict[str, type[BaseModel]] = {
+        "worklist": shapes.Nothing,
+        "sample": shapes.SampleWanted,
+        "give": shapes.Given,
+        "remove": shapes.OfStudy,
+        "open": shapes.OfStudy,
+        "prior": shapes.OfStudy,
+        "start": shapes.DraftWanted,
+        "progress": shapes.Since,
+        "ask": shapes.Asked,
+        "hearing": shapes.Heard,
+        "point": shapes.Pointed,
+        "review": shapes.ToReview,
+        "edit": shapes.Edited,
+        "attempt": shapes.Edited,
+        "undo": shapes.OfStudy,
+        "sign": shapes.Signed,
+        "export": shapes.Wanted,
     }
-    return [_served(name, shape, getattr(acts, name)) for name, shape in shapes.items()]
+    return [_served(name, shape, getattr(acts, name)) for name, shape in wanted.items()]
 
 
 def _served(

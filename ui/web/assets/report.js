@@ -10,7 +10,7 @@ function writeReport() {
   const report = room.report;
   offer();
   if (!report) {
-    pane.append(make('div', 'hint', room.opened ? 'No draft yet. “Draft report” has the experts look at the film; every sentence will carry its evidence.' : 'Choose or add a study. Its report appears here, sentence by sentence, with what each rests on.'));
+    pane.append(make('div', 'hint', busy(room.study) ? 'The experts look at the film. Sentences appear here as they are written.' : room.opened ? 'No draft yet. “Draft report” has the experts look at the film; every sentence will carry its evidence.' : 'Choose or add a study. Its report appears here, sentence by sentence, with what each rests on.'));
     tellStatus(); return;
   }
   for (const name of Object.keys(SECTIONS)) {
@@ -98,7 +98,7 @@ function noteLine(note, sentence) {
     const made = button(sentence ? 'Use' : 'Add', use); made.title = note.suggestion;
     body.append(made);
   }
-  line.append(make('span', '', note.contradicts ? '⚠' : 'ⓘ'), body);
+  line.append(make('span', 'mark', note.contradicts ? '!' : 'i'), body);
   return line;
 }
 

@@ -43,13 +43,24 @@ function writeWorklist() {
   order();
 }
 
+// A draft's turn has come: the worklist says so.
+function told(study, state) {
+  const own = room.studies.find((one) => one.id === study);
+  if (own && own.state !== state) { own.state = state; writeWorklist(); }
+}
+
+function busy(id) {
+  const own = room.studies.find((one) => one.id === id);
+  return Boolean(own) && (own.state === 'queued' || own.state === 'drafting');
+}
+
 function order() {
   const study = room.studies.find((one) => one.id === room.study);
-  const busy = study && (study.state === 'queued' || study.state === 'drafting');
+  const atWork = busy(room.study);
   const go = find('[data-do=draft]');
-  go.disabled = !study || busy || study.state === 'signed' || Boolean(room.drafting);
+  go.disabled = !study || atWork || study.state === 'signed';
   go.firstChild.textContent = study && study.state === 'drafted' ? 'Draft again ' : 'Draft report ';
-  find('[data-do=prior-file]').disabled = !study || busy;
+  find('[data-do=prior-file]').disabled = !study || atWork;
   find('[data-do=compare]').disabled = !(room.opened && room.opened.prior);
 }
 
@@ -69,7 +80,8 @@ async function openStudy(id) {
   if (room.study !== id) return;
   if (!answer) { emptyStage('This study cannot be opened.'); return; }
   keep('study', id);
-  room.opened = answer; room.report = answer.report; room.basis = answer.basis;
+  room.opened = answer;
+  [room.report, room.basis] = busy(id) ? [null, null] : [answer.report, answer.basis];
   await showFilm(answer.film);
   find('[data-do=compare]').setAttribute('aria-pressed', 'false'); find('.seam').hidden = true;
   find('[name=indication]').value = answer.indication;
@@ -78,8 +90,7 @@ async function openStudy(id) {
   await loadWorklist();
   const first = room.report && room.report.sentences.find((one) => one.present);
   if (first) chooseSentence(first.id, { tab: false });
-  const own = room.studies.find((one) => one.id === id);
-  if (own && (own.state === 'queued' || own.state === 'drafting')) follow(id);
+  if (busy(id)) follow(id);
   else steps(room.basis ? [] : null);
 }
 
@@ -152,31 +163,39 @@ async function draftStudy() {
   if (!study || find('[data-do=draft]').disabled) return;
   if (room.report && room.report.acts && !window.confirm('Draft again? The edits of this draft will be lost.')) return;
   if (!await call('start', { study, language: room.language, indication: find('[name=indication]').value })) return;
+  const own = room.studies.find((one) => one.id === study);
+  if (own) own.state = 'queued';
+  room.report = null; room.basis = null; room.chosen = null;
+  writeWorklist(); writeReport(); writeTalk([]); tellEvidence(null); listMarks(); light([]);
   follow(study);
 }
 
 // Follow a draft to its end: every expert as it answers, every sentence as it passes its read-back.
 async function follow(study) {
-  room.drafting = study;
-  order();
+  if (room.following.has(study)) return;
+  room.following.add(study);
   const done = [], stream = [];
   let seen = 0;
   for (;;) {
     const news = await call('progress', { study, seen });
     if (!news) break;
     seen = news.seen;
-    for (const one of news.events) (one.sentence ? stream : done).push(one);
-    if (room.study === study) { steps(done, news.state); if (stream.length) writeStream(stream); }
+    if (!news.over) told(study, news.state);
+    for (const one of news.events) {
+      if (!one.sentence) { done.push(one); continue; }
+      const known = stream.findIndex((before) => before.id === one.id);
+      if (known < 0) stream.push(one); else stream[known] = one;
+    }
+    if (room.study === study) { steps(done, news.state); if (stream.length) writeStream(stream); tellDrafting(news.state, done, stream); }
     if (news.over) {
-      room.drafting = null;
       if (news.state !== 'drafted') say(news.detail || 'The draft failed.', true);
       if (room.study === study) {
-        if (news.state === 'drafted') { room.opened = null; room.chosen = null; await reopen(study); } else { writeReport(); failed(news); }
+        if (news.state === 'drafted') { room.chosen = null; await reopen(study); } else { await reopen(study); if (!room.report) failed(news); }
       }
       break;
     }
   }
-  room.drafting = null;
+  room.following.delete(study);
   await loadWorklist();
 }
 
@@ -194,17 +213,30 @@ function failed(news) {
   pane.replaceChildren(make('div', 'hint', `${raised(STATES[news.state])}. ${news.detail}`));
 }
 
+// The report as it comes: what has been read back stands, what may still change is muted.
 function writeStream(lines) {
-  const pane = find('.report');
+  const pane = find('.report'), scroll = pane.scrollTop;
   pane.replaceChildren();
-  let section = '';
-  for (const one of lines) {
-    if (one.section !== section) { section = one.section; pane.append(make('h3', '', SECTIONS[section] || section)); }
-    const line = make('div', 'sentence stream');
-    line.append(make('span', 'sign', '…'), make('div', 'words', one.sentence));
-    pane.append(line);
+  for (const section of Object.keys(SECTIONS)) {
+    const own = lines.filter((one) => one.section === section);
+    if (own.length) pane.append(make('h3', '', SECTIONS[section]));
+    for (const one of own) {
+      const line = make('div', `sentence stream${one.stands ? '' : ' pending'}`), body = make('div');
+      body.append(make('div', 'words', one.sentence), make('div', 'meta', one.stands ? 'read back' : 'being worded, not yet read back'));
+      line.append(make('span', 'sign', one.stands ? SIGNS.open : '…'), body);
+      pane.append(line);
+    }
   }
-  pane.scrollTop = pane.scrollHeight;
+  pane.scrollTop = scroll;
+}
+
+// How far the draft is, in one line: also for those who hear the page.
+function tellDrafting(state, events, lines) {
+  const heard = new Set(events.filter((one) => one.expert && one.phase === 'finished').map((one) => one.step)).size;
+  const stand = lines.filter((one) => one.stands).length;
+  const status = find('.status');
+  const text = state === 'queued' ? 'Waiting: another draft is being made' : lines.length ? `Drafting: ${stand} of ${lines.length} sentences read back` : heard ? `Drafting: ${heard} expert${heard > 1 ? 's have' : ' has'} answered` : 'Drafting: the film is being examined';
+  if (status.textContent !== text) { status.className = 'status'; status.textContent = text; }
 }
 
 function steps(events, state = '') {
