@@ -74,6 +74,7 @@ class ChatBackend:
             max_tokens=self._prompt.max_tokens,
             seed=task.seed,
             seconds=seconds,
+            temperature=task.temperature,
         )
         return self._text_of(answer)
 
@@ -85,10 +86,12 @@ class ChatBackend:
         max_tokens: int,
         seed: int,
         seconds: float,
+        temperature: float = 0.0,
     ) -> str:
         """The raw answer under a schema, read as it comes and left as soon as it is whole.
 
-        Raises `BackendError` where none comes in time.
+        Above a `temperature` of 0, which is greedy, the seed fixes what is drawn. Raises
+        `BackendError` where none comes in time.
         """
 
         def ask(left: float) -> str:
@@ -99,6 +102,7 @@ class ChatBackend:
                     response_format=response_format,
                     max_tokens=max_tokens,
                     seed=seed,
+                    temperature=temperature,
                     timeout=left,
                 ),
             )

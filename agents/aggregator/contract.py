@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from findings.claims import Claim, Frozen
 from findings.vocabulary import Language
 from reporting.draft import ModelUse, SectionName, Writer
+
+RETRY_TEMPERATURE: Final = 0.5
+"""Of second and third tries: greedily a small model says again what was refused."""
 
 
 class RewordingTask(Frozen):
@@ -30,6 +33,11 @@ class RewordingTask(Frozen):
     """What was written before and did not pass, where this is a second attempt."""
     complaint: str | None = None
     """In what way it did not pass."""
+
+    @property
+    def temperature(self) -> float:
+        """Greedy at first; further tries vary, and the seed fixes how."""
+        return RETRY_TEMPERATURE if self.tries else 0.0
 
 
 class Attempt(Frozen):

@@ -86,8 +86,8 @@ class EmbeddedChatModel(BaseChatModel):
     """A GGUF model on the CPU. Decoding is greedy unless a temperature is given.
 
     `invoke` and `stream` take `response_format` (OpenAI's `json_schema` form, enforced by grammar),
-    `max_tokens`, `seed` and `timeout` in seconds, loading included. Raises `BackendError` where the
-    model fails or is too slow.
+    `max_tokens`, `seed`, `temperature` and `timeout` in seconds, loading included. Raises
+    `BackendError` where the model fails or is too slow.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -180,7 +180,7 @@ class EmbeddedChatModel(BaseChatModel):
                 {"role": _ROLES[message.type], "content": message.text} for message in messages
             ],
             "max_tokens": options.get("max_tokens", self.max_tokens),
-            "temperature": self.temperature,
+            "temperature": options.get("temperature", self.temperature),
             "seed": options.get("seed", self.seed),
             "cache_prompt": True,
         }

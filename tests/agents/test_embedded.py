@@ -30,6 +30,8 @@ from reporting.draft import DraftStatus, ModelUse, Writer
 MODEL = "smollm2-135m-instruct"
 TASK = RewordingTask(sentence="Probable left pleural effusion.", shape="probable.side")
 
+_USE = (Writer.EMBEDDED, ModelUse(role="aggregator", name="m", version="1", licence="none"))
+
 
 @pytest.fixture(scope="module")
 def gguf() -> Path:
@@ -54,6 +56,14 @@ def test_answers_keep_to_the_schema_and_repeat(gguf: Path) -> None:
     texts = [json.loads(answer.text)["text"] for answer in answers]
     assert texts[0] == texts[1]
     assert "effusion" in texts[0].lower()
+
+
+def test_a_further_try_varies_and_its_seed_fixes_it(gguf: Path) -> None:
+    backend = ChatBackend(_chat(gguf), load_prompt("reword_tuned.toml"), *_USE, seconds=300.0)
+    told = [TASK.model_copy(update={"tries": 1, "seed": seed}) for seed in (1, 1, 2, 3, 4)]
+    first, *further = (backend.reword(task, 300.0) for task in (TASK, *told))
+    assert further[0] == further[1]
+    assert set(further) - {first}
 
 
 def test_streaming_gives_the_same_text_in_pieces(gguf: Path) -> None:

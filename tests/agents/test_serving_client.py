@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from agents.aggregator import patience
 from agents.aggregator.backends import served_backend
-from agents.aggregator.contract import Point, ReportTask, RewordingTask
+from agents.aggregator.contract import RETRY_TEMPERATURE, Point, ReportTask, RewordingTask
 from agents.aggregator.form import ill_formed
 from agents.aggregator.patience import CircuitBreaker, RetryPolicy, breaker_of, patiently
 from agents.serving.environment import Device
@@ -117,6 +117,24 @@ def test_the_served_model_is_asked_under_a_schema(endpoint: _Server, tmp_path: P
     assert request["model"] == "m" and request["temperature"] == 0.0
     assert request["stream"] is True
     assert backend.writer is Writer.VLLM
+
+
+def test_a_further_try_names_the_difference_and_is_drawn_by_its_seed(
+    endpoint: _Server, tmp_path: Path
+) -> None:
+    refused = {
+        "tries": 1,
+        "seed": 8,
+        "rejected": "Right effusion.",
+        "complaint": "Left, not right.",
+    }
+    served_backend(_settings(endpoint, tmp_path)).reword(TASK.model_copy(update=refused), 60.0)
+    [request] = endpoint.requests
+    assert request["temperature"] == RETRY_TEMPERATURE > 0 and request["seed"] == 8
+    messages = request["messages"]
+    assert isinstance(messages, list)
+    assert "Right effusion." in messages[-2]["content"]
+    assert messages[-1] == {"role": "user", "content": "Left, not right."}
 
 
 def test_a_whole_report_is_asked_with_the_ids_as_enumerations(
