@@ -23,10 +23,16 @@ _SQUARE_ENOUGH = 0.01
 
 @dataclass(frozen=True)
 class DicomPicture:
-    """A radiograph with what its file says of the study; the UID stays inside the loader."""
+    """A radiograph with what its file says of the study.
+
+    The UID, whose study it is, and the day stay inside the loader.
+    """
 
     image: StudyImage
     study_uid: str | None
+    patient: str | None
+    patient_issuer: str | None
+    study_day: int | None
     age_years: int | None
     sex: str | None
 
@@ -83,7 +89,15 @@ def read_dicom(data: bytes, limits: LoadLimits) -> DicomPicture:
         burned_in_annotation=header.burned_in_annotation,
         notes=(*notes, *spacing_notes),
     )
-    return DicomPicture(image, header.study_uid, header.age_years, header.sex)
+    return DicomPicture(
+        image=image,
+        study_uid=header.study_uid,
+        patient=header.patient,
+        patient_issuer=header.patient_issuer,
+        study_day=header.study_day,
+        age_years=header.age_years,
+        sex=header.sex,
+    )
 
 
 def pixel_digest(stored: StoredPixels) -> str:

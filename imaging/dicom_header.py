@@ -6,14 +6,17 @@ reach memory. A value that is malformed counts as absent.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
+import secrets
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -35,6 +38,8 @@ _WANTED = (
     "SOPClassUID",
     "StudyInstanceUID",
     "StudyDate",
+    "PatientID",
+    "IssuerOfPatientID",
     "Modality",
     "SeriesDescription",
     "ProtocolName",
@@ -103,6 +108,12 @@ class DicomHeader:
     view_codes: tuple[tuple[str, str], ...]
     """Coding scheme designator and code value."""
     patient_orientation: tuple[str, str] | None
+    patient: str | None
+    """Digest of the patient's identifier; comparable within this process only."""
+    patient_issuer: str | None
+    """Digest of who gave that identifier."""
+    study_day: int | None
+    """The study's date as a proleptic Gregorian ordinal."""
     age_years: int | None
     sex: str | None
     burned_in_annotation: bool | None
@@ -149,6 +160,22 @@ def read_header(data: bytes, limits: LoadLimits) -> tuple[DicomHeader, bytes]:
             raise StudyError(_DAMAGED) from None
 
 
+def read_elements(data: bytes, limits: LoadLimits, keywords: Sequence[str]) -> Dataset:
+    """The named elements of one DICOM file, and no others.
+
+    Raises `StudyError` where the file is no DICOM file, or is damaged.
+    """
+    if not is_dicom(data):
+        raise StudyError(NOT_DICOM)
+    with _quiet_parsing():
+        try:
+            return _parse(data, limits, keywords)[0]
+        except StudyError:
+            raise
+        except (Exception, RecursionError, MemoryError):
+            raise StudyError(_DAMAGED) from None
+
+
 _PARSING = threading.Lock()
 
 
@@ -167,7 +194,9 @@ def _quiet_parsing() -> Iterator[None]:
             config.logger.disabled = disabled
 
 
-def _parse(data: bytes, limits: LoadLimits) -> tuple[Dataset, UID]:
+def _parse(
+    data: bytes, limits: LoadLimits, keywords: Sequence[str] = _WANTED
+) -> tuple[Dataset, UID]:
     """The wanted elements of the data set and the transfer syntax they are written in."""
     from pydicom.filereader import read_dataset
     from pydicom.tag import Tag
@@ -181,7 +210,7 @@ def _parse(data: bytes, limits: LoadLimits) -> tuple[Dataset, UID]:
         raise StudyError(f"{_UNSUPPORTED} (unknown transfer syntax); convert it first.")
     if syntax == DEFLATED:
         stream = io.BytesIO(_inflate(stream.read(), limits))
-    wanted: list[Any] = [Tag(keyword) for keyword in _WANTED]
+    wanted: list[Any] = [Tag(keyword) for keyword in keywords]
     return (
         read_dataset(stream, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=wanted),
         syntax,
@@ -222,6 +251,9 @@ def _header(dataset: Dataset, syntax: UID, limits: LoadLimits) -> tuple[DicomHea
         view_position=text_of(dataset, "ViewPosition"),
         view_codes=_view_codes(dataset),
         patient_orientation=_orientation(dataset),
+        patient=_digest(dataset, "PatientID"),
+        patient_issuer=_digest(dataset, "IssuerOfPatientID"),
+        study_day=_study_day(dataset),
         age_years=_age_years(dataset),
         sex=_sex(dataset),
         burned_in_annotation={"YES": True, "NO": False}.get(
@@ -300,6 +332,30 @@ def _view_codes(dataset: Dataset) -> tuple[tuple[str, str], ...]:
 def _orientation(dataset: Dataset) -> tuple[str, str] | None:
     values = [str(value).strip().upper() for value in values_of(dataset, "PatientOrientation")]
     return (values[0], values[1]) if len(values) == 2 and all(values) else None
+
+
+_PROCESS_KEY = secrets.token_bytes(16)
+
+
+def _digest(dataset: Dataset, keyword: str) -> str | None:
+    """An identifier as a digest under a key of this process alone.
+
+    It tells whether two files name the same, and neither what that is nor anything tomorrow.
+    """
+    text = text_of(dataset, keyword)
+    if text is None:
+        return None
+    named = text.encode("utf-8", "replace")
+    return hashlib.blake2b(named, key=_PROCESS_KEY, digest_size=16).hexdigest()
+
+
+def _study_day(dataset: Dataset) -> int | None:
+    """The study's date as a number of the calendar (PS3.5 6.2, DA)."""
+    text = text_of(dataset, "StudyDate") or ""
+    try:
+        return datetime.strptime(text, "%Y%m%d").toordinal()
+    except ValueError:
+        return None
 
 
 def _sex(dataset: Dataset) -> str | None:

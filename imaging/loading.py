@@ -46,16 +46,19 @@ def load_study(
 
     Raises:
         StudyError: nothing readable is there, or more than one study, or a file is damaged, too
-            large or no radiograph. The message says which, without naming file or patient.
+            large or no radiograph, or the prior is another patient's or later than the study. The
+            message says which, without naming file or patient.
     """
     limits = limits or LoadLimits()
-    study = _load_one(Path(path), limits, guess_views)
-    return replace(
-        study,
-        indication=indication,
-        prior=None if prior is None else _load_one(Path(prior), limits, guess_views),
-        prior_report=prior_report,
-    )
+    found = _find(Path(path), limits)
+    study = _study(found, limits, guess_views)
+    earlier = None
+    if prior is not None:
+        found_before = _find(Path(prior), limits)
+        earlier = _study(found_before, limits, guess_views)
+        _require_prior(found_before, found)
+        study = replace(study, warnings=(*study.warnings, *_doubts(earlier, study)))
+    return replace(study, indication=indication, prior=earlier, prior_report=prior_report)
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,55 @@ class _Found:
     failures: tuple[StudyError, ...]
 
 
-def _load_one(path: Path, limits: LoadLimits, guess_views: bool) -> Study:
+def _find(path: Path, limits: LoadLimits) -> _Found:
     try:
         if path.is_dir():
-            found = _read_folder(path, limits)
-        elif path.is_file():
+            return _read_folder(path, limits)
+        if path.is_file():
             found = _read_files([path], limits)
             if found.failures:
                 raise found.failures[0]
-        else:
-            raise StudyError("There is no such file or folder; check the path to the study.")
+            return found
+        raise StudyError("There is no such file or folder; check the path to the study.")
     except OSError:
         raise StudyError(
             "The study cannot be read from disk; check that it exists and may be read."
         ) from None
-    return _study(found, limits, guess_views)
+
+
+def _require_prior(before: _Found, now: _Found) -> None:
+    """Refuse a prior whose tags say that it is another patient's, or taken after the study.
+
+    Identifiers of two known issuers are not compared: a patient may have one at each.
+    """
+    for earlier in before.dicoms:
+        for later in now.dicoms:
+            issuers = {earlier.patient_issuer, later.patient_issuer}
+            comparable = len(issuers) == 1 or None in issuers
+            known = None not in (earlier.patient, later.patient)
+            if known and comparable and earlier.patient != later.patient:
+                raise StudyError(
+                    "The prior is another patient's by its PatientID, so nothing may be compared "
+                    "with it; give a prior of the same patient, or none."
+                )
+            if (
+                earlier.study_day is not None
+                and later.study_day is not None
+                and earlier.study_day > later.study_day
+            ):
+                raise StudyError(
+                    "The prior was taken after the study by its StudyDate; exchange the two, or "
+                    "give an earlier study."
+                )
+
+
+def _doubts(before: Study, now: Study) -> Iterator[str]:
+    """What speaks against the prior without settling it."""
+    sexes = {before.patient_sex, now.patient_sex}
+    if len(sexes) == 2 and sexes == {"F", "M"}:
+        yield "the prior disagrees with the study on the patient's sex; check whose it is"
+    if before.study_key == now.study_key:
+        yield "the prior is the same picture as the study"
 
 
 def _study(found: _Found, limits: LoadLimits, guess_views: bool) -> Study:

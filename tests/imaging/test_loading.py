@@ -87,6 +87,46 @@ def test_prior_and_indication_are_kept(tmp_path: Path, made_dicom: DicomMaker) -
     assert (study.indication, study.prior_report) == ("cough", "Clear.")
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "refused"),
+    [
+        ({"PatientID": "A7"}, {"PatientID": "B9"}, "another patient"),
+        ({"PatientID": "A7"}, {"PatientID": " a7 "}, None),
+        ({"PatientID": "A7"}, {"PatientID": ""}, None),
+        (
+            {"PatientID": "A7", "IssuerOfPatientID": "North"},
+            {"PatientID": "B9", "IssuerOfPatientID": "South"},
+            None,
+        ),
+        ({"StudyDate": "20240102"}, {"StudyDate": "20240103"}, "after the study"),
+        ({"StudyDate": "20240102"}, {"StudyDate": "20240102"}, None),
+        ({"StudyDate": "20240102"}, {"StudyDate": "2024"}, None),
+    ],
+)
+def test_a_prior_is_the_same_patients_and_earlier(
+    tmp_path: Path,
+    made_dicom: DicomMaker,
+    now: dict[str, str],
+    before: dict[str, str],
+    refused: str | None,
+) -> None:
+    (tmp_path / "new.dcm").write_bytes(made_dicom(pixels(1), **now))
+    (tmp_path / "old.dcm").write_bytes(made_dicom(pixels(2), **before))
+    if refused is None:
+        assert load_study(tmp_path / "new.dcm", prior=tmp_path / "old.dcm").prior is not None
+        return
+    with pytest.raises(StudyError, match=refused) as error:
+        load_study(tmp_path / "new.dcm", prior=tmp_path / "old.dcm")
+    assert "A7" not in str(error.value) and "B9" not in str(error.value)
+
+
+def test_a_doubtful_prior_is_kept_with_a_warning(tmp_path: Path, made_dicom: DicomMaker) -> None:
+    for sex in "FM":
+        (tmp_path / sex).write_bytes(made_dicom(pixels(1), PatientSex=sex))
+    sex, same = load_study(tmp_path / "F", prior=tmp_path / "M").warnings
+    assert "sex" in sex and "same picture" in same
+
+
 def test_limits_bound_files_images_and_bytes(tmp_path: Path, made_dicom: DicomMaker) -> None:
     for seed in range(6):
         (tmp_path / f"{seed}.dcm").write_bytes(made_dicom(pixels(seed)))
