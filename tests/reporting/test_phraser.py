@@ -94,13 +94,13 @@ def test_nothing_known_is_said_and_claims_nothing(entry: EntryMaker, language: L
 
 UNDECIDED = {
     Language.ENGLISH: (
-        "The size of the heart could not be judged: ",
-        "Assessment for pleural effusion or pneumothorax is inconclusive: ",
+        "The size of the heart could not be judged, because ",
+        "Assessment for pleural effusion or pneumothorax is inconclusive, because ",
         ("it could not be measured reliably.", "the experts disagree."),
     ),
     Language.SPANISH: (
-        "No se ha podido valorar el tamaño del corazón: ",
-        "Datos insuficientes para confirmar o para descartar derrame pleural o neumotórax: ",
+        "No se ha podido valorar el tamaño del corazón, porque ",
+        "Datos insuficientes para confirmar o para descartar derrame pleural o neumotórax, porque ",
         ("no se ha podido medir con fiabilidad.", "los expertos no coinciden."),
     ),
 }
