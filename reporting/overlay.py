@@ -102,7 +102,7 @@ def draw_overlay(image: StudyImage, draft: Draft) -> Image:
 def overlay_png(image: StudyImage, draft: Draft) -> bytes:
     """The overlay as PNG bytes."""
     buffer = io.BytesIO()
-    draw_overlay(image, draft).save(buffer, "PNG", optimize=False)
+    draw_overlay(image, draft).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
