@@ -32,8 +32,16 @@ def read_report_file(path: Path) -> str:
     """The report's text, one line per paragraph; headings keep a colon.
 
     Raises:
-        ReportError: the file cannot be opened, is too large, or is of none of the four kinds.
+        ReportError: the file cannot be opened, is too large, is of none of the four kinds, or
+            holds no words.
     """
+    text = _text_of(path)
+    if not any(character.isalpha() for character in text):
+        raise ReportError("The report holds no words. Give the file with the report's text.")
+    return text
+
+
+def _text_of(path: Path) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ReportError("The report file is larger than 4 MB. Give the report's text alone.")

@@ -125,8 +125,14 @@ def test_fhir_narrative_loses_its_scripts(tmp_path) -> None:
         b"{" * 100_000,
         b"\0" * 128 + b"DICM" + b"junk",
         b"x" * (5 * 2**20),
+        b"",
+        b" \n\t 12. -\n",
+        docx(""),
     ],
-    ids=["bytes", "zip", "entities", "patient", "empty", "braces", "dicom", "huge"],
+    ids=[
+        *("bytes", "zip", "entities", "patient", "empty", "braces", "dicom", "huge"),
+        *("nothing", "blank", "blank-docx"),
+    ],
 )
 def test_what_is_no_report_is_refused_in_one_sentence(tmp_path, content) -> None:
     with pytest.raises(ReportError) as caught:
