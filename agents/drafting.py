@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("readingroom.drafting")
 _MAX_STEPS = 60
+_OUT = Path("out")
+"""Where drafts are written that no folder is named for."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,13 @@ def draft_study(
 
     The graph runs up to the review: the draft is verified, not signed. The same study, options and
     seed give the same draft but for its times. `thread` names its checkpoints. Raises
-    `NotAChestRadiographError` where the input gate refuses the study, `StudyError` where it cannot
-    be loaded.
+    `NotAChestRadiographError` where the input gate refuses the study or its prior, `StudyError`
+    where one cannot be loaded, `UserInputError` where the folder cannot be written, before any
+    work is done.
     """
+    from reporting.files import require_writable
+
+    require_writable(Path(options.out or _OUT).absolute())
     request = DraftRequest(
         path=str(Path(path).absolute()),
         prior_path=str(Path(options.prior).absolute()) if options.prior else None,
@@ -230,7 +236,7 @@ def _run(
         raise NotAChestRadiographError(refusal(state["gate"]))
     draft = assemble(state, session)
     study = session.study(state["study"])
-    folder = out or Path("out") / study.study_key
+    folder = out or _OUT / study.study_key
     write_draft(draft, study.frontal, folder)
     signed = "review" in state
     if signed:

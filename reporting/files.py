@@ -57,15 +57,27 @@ def write_draft(draft: Draft, image: StudyImage, out_dir: Path) -> DraftFiles:
         for name, content in contents.items():
             write_atomically(out_dir / name, content)
     except OSError as error:
-        raise UserInputError(
-            f"The output folder cannot be written ({error.strerror or type(error).__name__}). "
-            "Choose another folder or make room."
-        ) from None
+        raise _unwritable(error.strerror or type(error).__name__) from None
     return DraftFiles(
         draft=out_dir / DRAFT_FILE,
         report=out_dir / REPORT_FILE,
         overlay=out_dir / OVERLAY_FILE,
         previous=previous,
+    )
+
+
+def require_writable(out_dir: Path) -> None:
+    """Raise `UserInputError` where a draft could not be written to `out_dir`; makes nothing."""
+    existing = next((p for p in (out_dir, *out_dir.parents) if p.exists() or p.is_symlink()), None)
+    if existing is None or not existing.is_dir():
+        raise _unwritable("A file is in its place")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise _unwritable("Permission denied")
+
+
+def _unwritable(why: str) -> UserInputError:
+    return UserInputError(
+        f"The output folder cannot be written ({why}). Choose another folder or make room."
     )
 
 

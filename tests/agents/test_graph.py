@@ -28,7 +28,7 @@ from findings.errors import (
 )
 from findings.evidence import Evidence, Neighbour
 from findings.vocabulary import Finding, Language
-from imaging.study import GateDecision
+from imaging.study import GateDecision, GateResult, Study
 from reporting.audit import AUDIT_FILE, verify_chain
 from reporting.draft import Draft, DraftStatus, ModelUse, Origin, SectionName, Writer
 from reporting.files import read_draft
@@ -129,6 +129,33 @@ def test_an_experts_failure_is_noted_and_those_who_need_it_are_skipped(
     assert notes["prior_comparer"].status == "skipped"
     assert "secret" not in draft.model_dump_json()
     assert not experts[Role.MEASURER].runs
+
+
+class OnlyTheStudy:
+    """Lets a study with a prior in and refuses one without: the prior itself."""
+
+    def examine(self, study: Study) -> GateResult:
+        decision = GateDecision.REFUSE if study.prior is None else GateDecision.ACCEPT
+        return FakeGate(decision).examine(study)
+
+
+def test_a_prior_that_the_gate_refuses_is_not_compared_with(film: Path) -> None:
+    prior = film.with_name("prior.png")
+    prior.write_bytes(b"another picture")
+    experts = default_experts()
+    services = fake_services(experts, gate=OnlyTheStudy())
+    with pytest.raises(NotAChestRadiographError, match=r"The prior was refused .*a hand\."):
+        run(film, services, prior=prior)
+    assert not experts[Role.CLASSIFIER].runs
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(film: Path) -> None:
+    experts = default_experts()
+    for folder in (film, film / "below"):
+        options = DraftOptions(out=folder, aggregator="phraser")
+        with pytest.raises(UserInputError, match="cannot be written"):
+            draft_study(film, options, fake_settings(film.parent), services=fake_services(experts))
+    assert not experts[Role.CLASSIFIER].runs
 
 
 def test_the_gates_refusal_ends_the_run_with_its_reasons(film: Path) -> None:
