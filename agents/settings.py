@@ -74,7 +74,7 @@ class ExpertSettings(_Group):
     report_models: Path | None = Field(
         default=None, description="folder that holds a folder of weights for each report model"
     )
-    time_limit_seconds: float = Field(default=30.0, gt=0)
+    time_limit_seconds: float = Field(default=120.0, gt=0)
 
 
 class LlmSettings(_Group):
