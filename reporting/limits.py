@@ -1,11 +1,9 @@
-"""What a report leaves out: experts that gave nothing, organs nobody looked at, screens."""
+"""What a report leaves out: experts that gave nothing, organs that nobody looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from findings.catalogue import describe
-from findings.vocabulary import Language
 from reporting.draft import Draft
 from reporting.labels import Labels, labels
 from reporting.planning import Topic, topic_of
@@ -18,7 +16,7 @@ def limits(draft: Draft) -> tuple[str, ...]:
     where no expert in use tells of them.
     """
     words = labels(draft.language)
-    return (*_missing(draft, words), *_unlooked(draft, words), *_screens(draft, words))
+    return (*_missing(draft, words), *_unlooked(draft, words))
 
 
 def _missing(draft: Draft, words: Labels) -> Iterator[str]:
@@ -42,17 +40,3 @@ def _unlooked(draft: Draft, words: Labels) -> Iterator[str]:
             words.limits.get(topic.value, words.topics[topic.value].lower()) for topic in topics
         )
         yield words.limits["unlooked"].format(topics=named)
-
-
-def _screens(draft: Draft, words: Labels) -> Iterator[str]:
-    for item in draft.evidence:
-        if item.kind == "classification" and item.screen and item.probability >= item.threshold:
-            yield words.limits["screen"].format(
-                finding=describe(item.finding).name(draft.language),
-                probability=_decimal(item.probability, draft.language),
-                threshold=_decimal(item.threshold, draft.language),
-            )
-
-
-def _decimal(value: float, language: Language) -> str:
-    return f"{value:.2f}".replace(".", "," if language is Language.SPANISH else ".")

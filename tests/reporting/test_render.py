@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from findings.evidence import Classification
 from findings.labeler import label_report
 from findings.vocabulary import Finding, Language, Polarity
 from imaging.study import StudyImage
@@ -115,38 +114,25 @@ def test_what_the_report_leaves_out_is_said_beside_it(
         )
         for entry in normal_ledger.entries
     )
-    screen = Classification(
-        id="E70", expert="classifier", version="1", finding=Finding.TUBERCULOSIS,
-        probability=0.93, threshold=0.4, sensitive_threshold=0.2, confident_threshold=0.8,
-        screen=True,
-    )  # fmt: skip
     for language, parts in {
         Language.ENGLISH: (
             "clue retriever (not installed)",
             "bones and soft tissues; devices.",
-            "tuberculosis, no part of the report",
-            "probability 0.93, conspicuous from 0.40.",
         ),
         Language.SPANISH: (
             "buscador de indicios (no instalado)",
             "hueso y partes blandas; material médico implantado o externo:",
-            "tuberculosis, que no forma parte del informe",
-            "probabilidad 0,93, llamativa",
         ),
     }.items():
-        plain_draft = make_draft(normal_ledger, make_film(64, 64), language)
-        draft = plain_draft.model_copy(
-            update={"ledger": voted, "evidence": (*plain_draft.evidence, screen)}
-        )
+        draft = make_draft(normal_ledger, make_film(64, 64), language)
+        draft = draft.model_copy(update={"ledger": voted})
         text = " ".join(report_text(draft).split())
         page = report_markdown(draft)
         for part in parts:
             assert part in text
             assert escape_markdown(part) in page
         assert not any(label_report(said, language) for said in limits(draft))
-        low = screen.model_copy(update={"probability": 0.3})
-        quiet = draft.model_copy(update={"evidence": (low,), "experts": ()})
-        assert len(limits(quiet)) == 1
+        assert len(limits(draft.model_copy(update={"experts": ()}))) == 1
 
 
 @pytest.mark.parametrize("language", Language)
