@@ -25,6 +25,7 @@ def report_context(state: DraftState, study: Study) -> ReportContext:
         language=request.language,
         view=frontal.view,
         view_source=frontal.view_source,
+        unread_views=tuple(image.view for image in study.images[1:]),
         has_prior=study.prior is not None or study.prior_report is not None,
         prior_report_only=study.prior is None and study.prior_report is not None,
         has_spacing=frontal.spacing is not None,

@@ -19,6 +19,8 @@ class ReportContext(Frozen):
     view: View = View.UNKNOWN
     view_source: Source = Source.UNKNOWN
     """`GUESSED`: the technique says that the projection was estimated."""
+    unread_views: tuple[View, ...] = ()
+    """Projections of the study's further films, which no expert was given."""
     has_prior: bool = False
     """Whether there is anything to compare with; without it no change is written."""
     prior_report_only: bool = False

@@ -55,6 +55,10 @@ def _technique(context: ReportContext) -> list[str]:
     lines = [phrases[context.view.value]]
     if context.view_source is Source.GUESSED and context.view is not View.UNKNOWN:
         lines.append(phrases["guessed"])
+    if View.LATERAL in context.unread_views:
+        lines.append(phrases["unread_lateral"])
+    if any(view is not View.LATERAL for view in context.unread_views):
+        lines.append(phrases["unread_other"])
     if not context.has_spacing:
         lines.append(phrases["unrecorded_spacing"])
     warnings = (phrases.get(f"warn_{code}") for code in context.gate_warnings)

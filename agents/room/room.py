@@ -90,6 +90,7 @@ class Room:
         if not self.board.begin(study.id):
             raise UserInputError("This study is being drafted already.")
         study.keep_indication(indication)
+        study.keep_drafted_with(study.prior)
         options = DraftOptions(
             prior=study.prior,
             language=language,
@@ -158,18 +159,27 @@ class Room:
         loader = self._services.load_study if self._services else load_study
         return loader(study.study, prior=study.prior)
 
-    def film(self, study: ShelvedStudy, prior: bool = False) -> StudyImage:
-        """The frontal film of the study or of its prior.
+    def film(self, study: ShelvedStudy) -> StudyImage:
+        """The frontal film of the study. Raises `StudyError` where it cannot be read."""
+        return self.films(study)[0]
 
-        Raises `StudyError` where it cannot be read, `UserInputError` where there is no prior.
+    def films(self, study: ShelvedStudy, prior: str | None = None) -> tuple[StudyImage, ...]:
+        """The films of the study or of one of its priors, the frontal first.
+
+        Raises `StudyError` where they cannot be read, `UserInputError` where there is no prior.
         """
         from imaging.loading import load_study
 
-        path = study.prior if prior else study.study
-        if path is None:
-            raise UserInputError("This study has no prior. Give one with “Add prior”.")
+        path = study.study if prior is None else study.prior_named(prior)
         loader = self._services.load_study if self._services else load_study
-        return loader(path).frontal
+        return loader(path).images
+
+    def require_prior(self, study: ShelvedStudy, name: str) -> None:
+        """Raise `StudyError` where a prior cannot be read, or cannot be the study's prior."""
+        from imaging.loading import load_study
+
+        loader = self._services.load_study if self._services else load_study
+        loader(study.study, prior=study.prior_named(name))
 
     def sign(self, study: ShelvedStudy, signer: str) -> Draft:
         """A person takes responsibility for the report: it becomes signed and stays as it is.

@@ -189,7 +189,10 @@ def test_the_door_knows_browsers_and_closes_the_hosts(room: Room, free_port: int
     launch(page, "127.0.0.1", free_port, [], block=False)
     address = f"http://127.0.0.1:{free_port}"
     try:
-        with httpx.Client(base_url=address) as one, httpx.Client(base_url=address) as other:
+        with (
+            httpx.Client(base_url=address, timeout=60) as one,
+            httpx.Client(base_url=address, timeout=60) as other,
+        ):
             first = one.get("/")
             cookie = first.headers["set-cookie"]
             assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
@@ -214,14 +217,14 @@ def test_with_passwords_a_name_keeps_its_studies_in_any_browser(room: Room, free
     launch(page, "127.0.0.1", free_port, [("ana", "one"), ("bo", "two")], block=False)
     address = f"http://127.0.0.1:{free_port}"
     try:
-        with httpx.Client(base_url=address) as nobody:
+        with httpx.Client(base_url=address, timeout=60) as nobody:
             nobody.get("/")
             assert _call(nobody, page, "worklist", {}).status_code == 401
             wrong = nobody.post("/login", data={"username": "ana", "password": "two"})
             assert wrong.status_code == 400
         room.shelf("user:ana").add((SAMPLES / "normal.png").read_bytes())
         for name, password, count in (("ana", "one", 1), ("bo", "two", 0), ("ana", "one", 1)):
-            with httpx.Client(base_url=address) as browser:
+            with httpx.Client(base_url=address, timeout=60) as browser:
                 entered = browser.post("/login", data={"username": name, "password": password})
                 assert entered.status_code == 200
                 for cookie in browser.cookies.jar:

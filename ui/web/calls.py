@@ -15,7 +15,7 @@ from agents.conversation.answer import Answer
 from agents.conversation.phrases import phrases
 from agents.events import Phase, ProgressEvent
 from agents.pointing import Said
-from agents.room import Room, ShelvedStudy, StudyState
+from agents.room import Room, Shelf, ShelvedStudy, StudyState
 from findings.errors import UserInputError
 from findings.vocabulary import Language
 from reporting.draft import DraftStatus
@@ -26,11 +26,13 @@ from ui.web.shapes import (
     Asked,
     DraftWanted,
     Edited,
+    FilmWanted,
     Given,
     Heard,
     Nothing,
     OfStudy,
     Pointed,
+    PriorChosen,
     SampleWanted,
     Signed,
     Since,
@@ -52,7 +54,7 @@ class Calls:
     def __init__(self, room: Room, uploads: Path) -> None:
         self._room = room
         self._uploads = uploads
-        self._films: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._films: OrderedDict[tuple[str, str, int], dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
     def _of(self, owner: str, call: OfStudy) -> ShelvedStudy:
@@ -87,7 +89,7 @@ class Calls:
             "number": number,
             "state": state,
             "detail": note.detail,
-            "prior": study.prior is not None,
+            "priors": len(study.priors),
             "given": given.isoformat(timespec="seconds"),
             "thumb": thumb.read_text() if thumb.is_file() else "",
             **report,
@@ -124,16 +126,27 @@ class Calls:
         if call.study is not None:
             if prior is None:
                 raise UserInputError("Choose the file of the prior study.")
-            kept = shelf.add_prior(call.study, prior)
-            self._forget(kept.id)
-            return {"study": kept.id}
+            return self._prior_taken(shelf, shelf.get(call.study), prior)
         if call.path is None:
             raise UserInputError("Choose a file: DICOM, a ZIP of DICOMs, PNG or JPEG.")
         return self._taken(owner, shelf.add(self._uploaded(call.path), prior))
 
+    def _prior_taken(self, shelf: Shelf, study: ShelvedStudy, content: bytes) -> dict[str, Any]:
+        """Keep priors that can be read and can be the study's; the nearest new one is compared."""
+        before = {prior.name for prior in study.priors}
+        new = [p.name for p in shelf.add_prior(study.id, content).priors if p.name not in before]
+        for name in new:
+            try:
+                self._room.require_prior(study, name)
+            except Exception:
+                shelf.drop_prior(study.id, study.folder / name)
+                raise
+        study.choose_prior(new[0])
+        return {"study": study.id, "priors": len(new)}
+
     def _taken(self, owner: str, kept: ShelvedStudy) -> dict[str, Any]:
         try:
-            self._film(kept, "current")
+            self._film(kept)
         except Exception:
             self._room.remove(owner, kept.id)
             raise
@@ -166,8 +179,9 @@ class Calls:
         study = self._of(owner, call)
         return {
             "study": study.id,
-            "film": self._film(study, "current"),
+            **self._film(study),
             "prior": study.prior is not None,
+            "priors": _priors(study),
             "indication": study.indication or "",
             "converses": self._room.settings.llm.converse,
             **self._report(study),
@@ -175,19 +189,31 @@ class Calls:
             "said": [_turn(said) for said in self._room.said(study)],
         }
 
-    def prior(self, owner: str, call: OfStudy) -> dict[str, Any]:
-        """The film of the prior study."""
-        return {"film": self._film(self._of(owner, call), "prior")}
+    def film(self, owner: str, call: FilmWanted) -> dict[str, Any]:
+        """A further film of the study, or one of a prior."""
+        return self._film(self._of(owner, call), call.prior, call.number)
 
-    def _film(self, study: ShelvedStudy, which: str) -> dict[str, Any]:
-        key = (study.id, which)
+    def compare(self, owner: str, call: PriorChosen) -> dict[str, Any]:
+        """Compare the study with another of its priors, from the next draft on."""
+        study = self._of(owner, call)
+        study.choose_prior(call.prior)
+        return {"priors": _priors(study), **self._film(study, call.prior)}
+
+    def _film(
+        self, study: ShelvedStudy, prior: str | None = None, number: int = 0
+    ) -> dict[str, Any]:
+        key = (study.id, prior or "", number)
         with self._lock:
             if key in self._films:
                 self._films.move_to_end(key)
                 return self._films[key]
-        film = film_view(self._room.film(study, prior=which == "prior"))
-        if which == "current":
-            (study.folder / "thumb.txt").write_text(film["thumb"])
+        images = self._room.films(study, prior)
+        if number >= len(images):
+            raise UserInputError("The study has no such film.")
+        shown = film_view(images[number])
+        film = {"film": shown, "views": [image.view.value for image in images]}
+        if prior is None and number == 0:
+            (study.folder / "thumb.txt").write_text(shown["thumb"])
         with self._lock:
             self._films[key] = film
             while len(self._films) > _FILMS_KEPT:
@@ -196,8 +222,8 @@ class Calls:
 
     def _forget(self, study_id: str) -> None:
         with self._lock:
-            for which in ("current", "prior"):
-                self._films.pop((study_id, which), None)
+            for key in [key for key in self._films if key[0] == study_id]:
+                del self._films[key]
 
     def _report(self, study: ShelvedStudy) -> dict[str, Any]:
         if not study.drafted:
@@ -302,6 +328,19 @@ class Calls:
             "type": kind.media_type,
             "content": base64.b64encode(content).decode(),
         }
+
+
+def _priors(study: ShelvedStudy) -> list[dict[str, Any]]:
+    chosen = study.prior
+    return [
+        {
+            "name": prior.name,
+            "days": prior.days,
+            "chosen": chosen is not None and prior.name == chosen.name,
+            "drafted": prior.name == study.drafted_with,
+        }
+        for prior in study.priors
+    ]
 
 
 def _told(event: ProgressEvent) -> dict[str, Any] | None:

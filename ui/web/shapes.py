@@ -39,6 +39,19 @@ class Given(_Shape):
     study: str | None = Field(default=None, max_length=32)
 
 
+class FilmWanted(OfStudy):
+    """One film of the study or of a prior, counted from the frontal one."""
+
+    prior: str | None = Field(default=None, max_length=40)
+    number: int = Field(default=0, ge=0, le=50)
+
+
+class PriorChosen(OfStudy):
+    """The prior to compare with."""
+
+    prior: str = Field(max_length=40)
+
+
 class DraftWanted(OfStudy):
     """How a draft is wanted."""
 

@@ -4,7 +4,7 @@ const app = element.querySelector('.app');
 const find = (selector, within = app) => within.querySelector(selector);
 const all = (selector, within = app) => [...within.querySelectorAll(selector)];
 const room = {
-  studies: [], samples: [], formats: [], study: null, opened: null, film: null, prior: null, report: null, basis: null,
+  studies: [], samples: [], formats: [], study: null, opened: null, film: null, prior: null, further: null, report: null, basis: null,
   chosen: null, pinned: false, lit: [], about: [], following: new Set(), language: 'en', editing: null, singleKeys: true,
 };
 const CERTAINTY = { definite: 'definite', probable: 'probable', possible: 'possible' };

@@ -2,7 +2,7 @@
 // shared by all views, so a prior follows the current film in everything.
 const WINDOWS = { default: [0.5, 1.0], lung: [0.35, 0.7], mediastinum: [0.72, 0.56], bone: [0.7, 0.3] };
 const MODES = ['off', 'beside', 'slider'];
-const eye = { center: 0.5, width: 1, invert: false, zoom: 0, x: 0, y: 0, mode: 'off', seam: 0.5, tool: 'window', marks: {}, opacity: 0.8, boxes: true, lines: true, sides: true };
+const eye = { center: 0.5, width: 1, invert: false, zoom: 0, x: 0, y: 0, mode: 'off', seam: 0.5, shown: 'frontal', tool: 'window', marks: {}, opacity: 0.8, boxes: true, lines: true, sides: true };
 const canvas = find('.stage canvas');
 const pen = canvas.getContext('2d', { alpha: false });
 const ratio = () => window.devicePixelRatio || 1;
@@ -46,10 +46,10 @@ function windowed(film) {
 function views() {
   const { width, height } = canvas;
   if (!room.film) return [];
-  if (eye.mode === 'beside' && room.prior) {
-    const half = Math.floor(width / 2);
-    return [{ film: room.prior, left: 0, width: half - 1, name: 'Prior' }, { film: room.film, left: half + 1, width: width - half - 1, name: 'Current' }];
-  }
+  const half = Math.floor(width / 2), first = { left: 0, width: half - 1 }, second = { left: half + 1, width: width - half - 1 };
+  if (eye.mode === 'beside' && room.prior) return [{ ...first, film: room.prior, name: priorName() }, { ...second, film: room.film, name: 'Current' }];
+  if (room.further && eye.shown === 'alone') return [{ film: room.further, left: 0, width, name: 'Not analysed' }];
+  if (room.further && eye.shown === 'both') return [{ ...first, film: room.film, name: '' }, { ...second, film: room.further, name: 'Not analysed' }];
   return [{ film: room.film, left: 0, width, name: '' }];
 }
 
@@ -66,8 +66,8 @@ function project(view) {
 function fit() {
   const [view] = views();
   if (!view || !canvas.width) return;
-  const shown = views().slice(-1)[0];
-  eye.zoom = Math.min(shown.width / room.film.width, canvas.height / room.film.height) * 0.985;
+  const sizes = views().map((one) => Math.min(one.width / (one.film.width * room.film.height / one.film.height), canvas.height / room.film.height));
+  eye.zoom = Math.min(...sizes) * 0.985;
   eye.x = 0.5; eye.y = 0.5;
 }
 
@@ -147,7 +147,7 @@ function tellPlace(x, y, film = room.film) {
 
 async function showFilm(film) {
   room.film = await decode(film);
-  room.prior = null; eye.mode = 'off'; eye.moved = false; eye.ruler = null; eye.drawn = null; eye.marks = {};
+  room.prior = null; room.further = null; eye.mode = 'off'; eye.shown = 'frontal'; eye.moved = false; eye.ruler = null; eye.drawn = null; eye.marks = {};
   [eye.center, eye.width] = WINDOWS.default; eye.invert = false;
   canvas.dataset.sized = '';
   fit(); paint();

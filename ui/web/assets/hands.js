@@ -132,17 +132,95 @@ async function compare(mode) {
   const own = room.study;
   if (mode !== 'off' && !room.prior) say('Opening the prior…');
   if (mode !== 'off' && !room.prior) {
-    const answer = await call('prior', { study: own });
+    const answer = await call('film', { study: own, prior: chosenPrior().name });
     if (!answer || room.study !== own) return;
     room.prior = await decode(answer.film);
   }
   eye.mode = mode;
+  if (mode !== 'off') eye.shown = 'frontal';
   const shown = find('[data-do=compare]');
   shown.title = `Prior: ${mode} (C)`;
   shown.setAttribute('aria-pressed', String(mode !== 'off'));
   find('.seam').hidden = mode !== 'slider';
+  writeFilms();
   if (!eye.moved) fit();
   paint();
+}
+// How much earlier a prior is, in a reader's words.
+function earlier(days) {
+  if (days === null) return 'date unknown';
+  if (days < 1) return days < 0 ? 'later than this study' : 'same day';
+  for (const [unit, name] of [[365.25, 'year'], [30.44, 'month'], [7, 'week'], [1, 'day']]) {
+    const count = Math.floor(days / unit);
+    if (count >= (unit > 100 ? 1 : unit > 1 ? 2 : 1)) { const more = unit > 100 ? Math.floor((days - count * unit) / 30.44) : 0; return `${count} ${name}${count > 1 ? 's' : ''}${more ? ` ${more} month${more > 1 ? 's' : ''}` : ''} earlier`; }
+  }
+  return 'earlier';
+}
+const chosenPrior = () => room.opened.priors.find((one) => one.chosen) || room.opened.priors[0];
+const priorName = () => `Prior · ${earlier(chosenPrior().days)}`;
+
+// The study's further films and its priors to choose from, over the film's upper edge.
+function writeFilms() {
+  const row = find('.films'), opened = room.opened;
+  row.replaceChildren();
+  const more = opened ? opened.views.slice(1) : [], priors = opened ? opened.priors : [];
+  row.hidden = !(more.length || (priors.length > 1 && eye.mode !== 'off'));
+  if (row.hidden) return;
+  const choice = make('div', 'group');
+  choice.setAttribute('role', 'group'); choice.setAttribute('aria-label', 'Films of this study');
+  const offer = (text, title, on, act) => { const made = button(text, act); made.setAttribute('aria-pressed', String(on)); made.title = title; choice.append(made); };
+  if (more.length) offer(viewName(opened.views[0], 0), 'The film that is read (Y)', eye.shown === 'frontal' && eye.mode === 'off', () => showFurther(0, 'frontal'));
+  more.forEach((view, index) => {
+    const number = index + 1, own = room.further && room.further.number === number;
+    offer(viewName(view, number), 'Shown only: no expert reads it (Y)', own && eye.shown === 'alone', () => showFurther(number, 'alone'));
+    offer(`Beside ${viewName(opened.views[0], 0)}`, 'Both films (Y)', own && eye.shown === 'both', () => showFurther(number, 'both'));
+  });
+  if (more.length) row.append(choice);
+  if (priors.length > 1 && eye.mode !== 'off') {
+    const label = make('label', '', 'Prior '), list = make('select');
+    priors.forEach((one, index) => { const option = make('option', '', `${earlier(one.days)}${index === 0 && one.days !== null ? ', nearest' : ''}${one.drafted ? ', in the draft' : ''}`); option.value = one.name; option.selected = one.chosen; list.append(option); });
+    list.setAttribute('aria-label', 'Prior to compare with');
+    list.addEventListener('change', () => choosePrior(list.value));
+    label.append(list); row.append(label);
+  }
+}
+
+function viewName(view, number) {
+  const name = { PA: 'PA', AP: 'AP', LATERAL: 'Lateral' }[view] || 'Film';
+  return room.opened.views.indexOf(view) < number || name === 'Film' ? `${name} ${number + 1}` : name;
+}
+
+async function showFurther(number, shown) {
+  const own = room.study;
+  if (shown !== 'frontal' && !(room.further && room.further.number === number)) {
+    say('Opening the film…');
+    const answer = await call('film', { study: own, number });
+    if (!answer || room.study !== own) return;
+    room.further = { ...await decode(answer.film), number };
+  }
+  eye.shown = shown;
+  if (eye.mode !== 'off') await compare('off');
+  if (shown !== 'frontal') say('This film is shown only. No expert reads it, and the draft says so.');
+  if (!eye.moved) fit();
+  writeFilms(); paint();
+}
+
+function nextFilm() {
+  const most = room.opened ? room.opened.views.length - 1 : 0;
+  if (!most) return;
+  const now = eye.shown === 'frontal' ? 0 : 2 * room.further.number - (eye.shown === 'alone' ? 1 : 0), next = (now + 1) % (2 * most + 1);
+  showFurther(Math.ceil(next / 2), next === 0 ? 'frontal' : next % 2 ? 'alone' : 'both');
+}
+
+async function choosePrior(name) {
+  const own = room.study;
+  const answer = await call('compare', { study: own, prior: name });
+  if (!answer || room.study !== own) return;
+  room.opened.priors = answer.priors;
+  room.prior = await decode(answer.film);
+  writeFilms(); paint();
+  const now = chosenPrior();
+  say(!room.report || now.drafted ? `Beside the film: ${earlier(now.days)}.` : 'The draft was compared with another prior. Draft again to compare it with this one.');
 }
 const nextMode = () => MODES[(MODES.indexOf(eye.mode) + 1) % MODES.length];
 

@@ -102,7 +102,7 @@ function drawFrame(view, at) {
   const edge = 10 * ratio(), size = 22 * ratio();
   const left = Math.max(view.left + edge, at.left + edge), right = Math.min(view.left + view.width - edge, at.left + view.film.width * at.zoom - edge);
   const top = Math.max(edge, at.top + edge);
-  if (eye.sides) {
+  if (eye.sides && view.film.view !== 'LATERAL') {
     pen.font = `700 ${16 * ratio()}px system-ui, sans-serif`;
     pen.textAlign = 'center';
     for (const [text, x] of [[spanish ? 'D' : 'R', left + size / 2], [spanish ? 'I' : 'L', right - size / 2]]) {
@@ -111,7 +111,7 @@ function drawFrame(view, at) {
     }
     pen.textAlign = 'left';
   }
-  const given = view.film.view === 'UNKNOWN' ? '' : `${view.film.view}${view.film.view_source === 'guessed' ? ', estimated' : ''}`;
+  const given = view.film.view === 'UNKNOWN' ? '' : `${view.film.view === 'LATERAL' ? 'lateral' : view.film.view}${view.film.view_source === 'guessed' ? ', estimated' : ''}`;
   const title = [view.name, given].filter(Boolean).join(' · ');
   if (title) { pen.font = `${12.5 * ratio()}px system-ui, sans-serif`; pen.fillStyle = '#c9d3dc'; pen.fillText(title, view.left + edge, canvas.height - edge); }
   if (view.film.spacing) {

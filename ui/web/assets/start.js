@@ -2,7 +2,7 @@
 const KEYS = [
   ['Anywhere', [['?', 'this sheet'], ['O', 'add a study'], ['B', 'to the worklist'], ['D', 'draft'], ['/', 'ask a question'], ['K / J', 'sentence before / after'], ['G', 'export'], ['S', 'sign'], ['Q', 'evidence, ask, check, about']]],
   ['A sentence', [['A', 'accept'], ['X', 'reject'], ['E or Enter', 'edit'], ['R', 'as drafted'], ['N', 'add a sentence'], ['U', 'undo'], ['T', 'English or Spanish']]],
-  ['The film', [['1 2 3 4', 'window: default, lung, mediastinum, bone'], ['I', 'invert'], ['F', 'fit'], ['Z', 'one to one'], ['+ −', 'zoom'], ['Arrows', 'move (film in focus)'], ['[ ] { }', 'window width, level (film in focus)'], ['L', 'marks'], ['C', 'prior: beside, slider, off'], ['Shift ← →', 'the slider (film in focus)']]],
+  ['The film', [['1 2 3 4', 'window: default, lung, mediastinum, bone'], ['I', 'invert'], ['F', 'fit'], ['Z', 'one to one'], ['+ −', 'zoom'], ['Arrows', 'move (film in focus)'], ['[ ] { }', 'window width, level (film in focus)'], ['L', 'marks'], ['C', 'prior: beside, slider, off'], ['Y', 'further films of the study'], ['Shift ← →', 'the slider (film in focus)']]],
   ['Tools', [['W', 'window'], ['V', 'move'], ['M', 'measure'], ['P', 'ask about a place: arrows move the box, Shift sizes it, Enter asks']]],
 ];
 Object.assign(ACTS, {
@@ -58,7 +58,7 @@ const PRESS = {
   a: chosenOr((id) => verdict(id, 'accept')), x: chosenOr((id) => verdict(id, 'reject')), r: chosenOr((id) => verdict(id, 'restore')), e: chosenOr(edit),
   q: () => { const tabs = all('[role=tab]'); const now = tabs.findIndex((one) => one.getAttribute('aria-selected') === 'true'); show(tabs[(now + 1) % tabs.length].dataset.tab, true); },
   1: () => setWindow('default'), 2: () => setWindow('lung'), 3: () => setWindow('mediastinum'), 4: () => setWindow('bone'),
-  i: ACTS.invert, f: ACTS.fit, z: ACTS.one, l: ACTS.layers, c: ACTS.compare,
+  i: ACTS.invert, f: ACTS.fit, z: ACTS.one, l: ACTS.layers, c: ACTS.compare, y: nextFilm,
   '+': () => zoomAt(canvas.width / 2, canvas.height / 2, 1.2), '=': () => zoomAt(canvas.width / 2, canvas.height / 2, 1.2), '-': () => zoomAt(canvas.width / 2, canvas.height / 2, 1 / 1.2),
   w: () => choose('window'), v: () => choose('pan'), m: () => choose('measure'), p: () => { choose('point'); canvas.focus(); if (room.film) boxByKey({ key: '' }); paint(); },
 };

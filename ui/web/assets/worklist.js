@@ -32,7 +32,7 @@ function writeWorklist() {
     const kind = study.state === 'queued' || study.state === 'drafting' ? 'busy' : study.state;
     const more = study.state === 'drafted' ? (study.open ? `, ${study.open} to read` : ', read') : '';
     text.append(make('b', '', `Study ${study.number}`), make('small', kind, `${STATES[study.state]}${more}`));
-    if (study.prior) text.append(make('small', '', 'with prior'));
+    if (study.priors) text.append(make('small', '', study.priors > 1 ? `with ${study.priors} priors` : 'with prior'));
     line.append(text);
     if (study.state !== 'signed') { const drop = button('✕', () => removeStudy(study), 'drop'); drop.tabIndex = -1; drop.title = 'Remove this study'; drop.setAttribute('aria-label', `Remove study ${study.number}`); line.append(drop); }
     line.addEventListener('click', () => openStudy(study.id));
@@ -67,7 +67,7 @@ function order() {
 async function removeStudy(study) {
   if (!window.confirm(`Remove study ${study.number} with its draft and edits?`)) return;
   if (!await call('remove', { study: study.id })) return;
-  if (room.study === study.id) { room.study = null; room.opened = null; room.report = null; room.basis = null; room.film = null; keep('study', ''); emptyStage(); writeReport(); writeTalk([]); tellEvidence(null); tellAbout(); paint(); }
+  if (room.study === study.id) { room.study = null; room.opened = null; room.report = null; room.basis = null; room.film = null; room.further = null; keep('study', ''); emptyStage(); writeFilms(); writeReport(); writeTalk([]); tellEvidence(null); tellAbout(); paint(); }
   loadWorklist();
 }
 
@@ -75,7 +75,7 @@ async function openStudy(id) {
   if (room.study === id && room.opened) return;
   room.study = id; room.opened = null; room.film = null; room.prior = null; room.report = null; room.basis = null; room.chosen = null; room.editing = null; room.lit = []; room.about = [];
   writeWorklist();
-  emptyStage('Opening the film…'); writeReport(); paint();
+  emptyStage('Opening the film…'); writeFilms(); writeReport(); paint();
   const answer = await call('open', { study: id });
   if (room.study !== id) return;
   if (!answer) { emptyStage('This study cannot be opened.'); return; }
@@ -85,6 +85,7 @@ async function openStudy(id) {
   await showFilm(answer.film);
   find('[data-do=compare]').setAttribute('aria-pressed', 'false'); find('.seam').hidden = true;
   find('[name=indication]').value = answer.indication;
+  writeFilms();
   emptyStage(); writeReport(); writeTalk(answer.said); tellEvidence(null); tellAbout(); listMarks();
   find('.items').replaceChildren();
   await loadWorklist();
@@ -137,7 +138,7 @@ async function givePrior(file) {
   if (!path || !await call('give', { study, prior: path })) return;
   room.opened = null;
   await openStudy(study);
-  if (await compare('beside') !== null) say('The prior is beside the film. Draft again to have it compared.');
+  if (await compare('beside') !== null) say(room.report ? 'The prior is beside the film. Draft again to have it compared.' : 'The prior is beside the film.');
 }
 
 function openGiving() {
@@ -146,7 +147,7 @@ function openGiving() {
   const title = make('h2', '', 'Add a study'); title.id = 'give-title';
   const form = make('form');
   const field = (text, required) => { const label = make('label', '', text), input = make('input'); input.type = 'file'; input.required = required; label.append(input); form.append(make('p')); form.lastChild.append(label); return input; };
-  const study = field('Study: DICOM, a ZIP of DICOMs, PNG or JPEG', true), prior = field('Its prior, if there is one', false);
+  const study = field('Study: DICOM, a ZIP of DICOMs (its older studies become priors), PNG or JPEG', true), prior = field('Its prior, if there is one', false);
   const row = make('div', 'row'), go = make('button', 'primary', 'Add');
   row.append(button('Cancel', () => box.close()), go);
   const list = make('div', 'samples');
@@ -253,7 +254,7 @@ function steps(events, state = '') {
   }
   if (!latest.size && state !== 'queued') {
     const timings = room.basis ? Object.entries(room.basis.timings).filter(([name]) => name !== 'experts') : [];
-    if (!timings.length) { line('', '', 'Every expert reports here as it answers.', ''); return; }
+    if (!timings.length) { line('', '', 'No draft is being made.', ''); return; }
     for (const [name, seconds] of timings) line('done', '✓', words(name.replace('experts.', '')), `${seconds.toFixed(2)} s`);
   }
   if (state) list.scrollTop = list.scrollHeight;
