@@ -126,7 +126,11 @@ def plan_findings(ledger: Ledger, has_prior: bool) -> tuple[Statement, ...]:
 
 
 def plan_impression(ledger: Ledger, has_prior: bool) -> tuple[Statement, ...]:
-    """The sentences of the impression, weightiest first."""
+    """The sentences of the impression, weightiest first.
+
+    Where nothing is stated, it denies the core of what the ledger denies, and says of what every
+    report speaks of that it could not be judged: denials alone would read as a normal film.
+    """
     positives = _positives(ledger, has_prior)
     resolved = _resolved(ledger, has_prior)
     minimum = report_plan()["impression"]["minimum_weight"]
@@ -141,7 +145,9 @@ def plan_impression(ledger: Ledger, has_prior: bool) -> tuple[Statement, ...]:
     core = report_plan()["core"]["negatives"]
     denied = _denials(ledger, has_prior, positives, [Finding(name) for name in core])
     lists = _negative_lists(denied, Topic.OTHER)
-    return tuple(lists) or tuple(_without_measurement(s) for s in positives)
+    if lists:
+        return (*lists, *_undecided(ledger, _negatives(ledger, has_prior, positives)))
+    return tuple(_without_measurement(s) for s in positives)
 
 
 def _by_weight(statement: Statement) -> tuple[int, int]:

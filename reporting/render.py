@@ -17,6 +17,7 @@ from findings.regions import Region
 from findings.vocabulary import Language, Side
 from reporting.draft import Draft, DraftStatus, NamedMeasurement, Section, SectionName, Sentence
 from reporting.labels import Labels, labels
+from reporting.ledger import LedgerEntry
 from reporting.limits import limits
 from reporting.planning import Topic, topic_of
 from reporting.remarks import reason_in
@@ -51,7 +52,11 @@ def report_markdown(draft: Draft) -> str:
         f"# {words.title}",
         f"> **{notice(draft)}**",
         _meta(draft, words),
-        *(_section(section, words) for section in draft.sections if section.sentences),
+        *(
+            _section(section, draft.ledger, words)
+            for section in draft.sections
+            if section.sentences
+        ),
         _limits(draft, words),
         "---",
         *_appendix(draft, words),
@@ -67,7 +72,7 @@ def report_text(draft: Draft, width: int = 88) -> str:
         if not section.sentences:
             continue
         lines.append(words.sections[section.name.value].upper())
-        blocks = paragraphs(section)
+        blocks = paragraphs(section, draft.ledger)
         numbered = section.name is SectionName.IMPRESSION and len(blocks) > 1
         for number, (lead, sentences) in enumerate(blocks, start=1):
             text = " ".join(_cited(sentence) for sentence in sentences)
@@ -87,17 +92,25 @@ def notice(draft: Draft) -> str:
     return words.notice_signed if draft.status is DraftStatus.SIGNED else words.notice
 
 
-def paragraphs(section: Section) -> list[tuple[Topic | None, list[Sentence]]]:
-    """A section's sentences as paragraphs: the findings by topic, the impression one by one."""
+def paragraphs(
+    section: Section, ledger: Sequence[LedgerEntry]
+) -> list[tuple[Topic | None, list[Sentence]]]:
+    """A section's sentences as paragraphs: the findings by topic, the impression one by one.
+
+    A sentence without claims goes by the ledger entries that it names, else with the one before.
+    """
     if section.name is SectionName.IMPRESSION:
         return [(None, [sentence]) for sentence in section.sentences]
     if section.name is not SectionName.FINDINGS:
         return [(None, list(section.sentences))]
+    findings = {entry.id: entry.finding for entry in ledger}
     grouped: list[tuple[Topic | None, list[Sentence]]] = []
     topic: Topic | None = None
     for sentence in section.sentences:
-        if sentence.claims:
-            topic = topic_of(sentence.claims[0].finding)
+        named = [claim.finding for claim in sentence.claims]
+        named += [findings[key] for key in sentence.entries if key in findings]
+        if named:
+            topic = topic_of(named[0])
         if grouped and grouped[-1][0] is topic:
             grouped[-1][1].append(sentence)
         else:
@@ -147,10 +160,10 @@ def _meta(draft: Draft, words: Labels) -> str:
     return f"{status}\n\n{signed}" if signed else status
 
 
-def _section(section: Section, words: Labels) -> str:
+def _section(section: Section, ledger: Sequence[LedgerEntry], words: Labels) -> str:
     title = f"## {words.sections[section.name.value]}"
     blocks = []
-    for number, (topic, sentences) in enumerate(paragraphs(section), start=1):
+    for number, (topic, sentences) in enumerate(paragraphs(section, ledger), start=1):
         text = " ".join(_linked(sentence) for sentence in sentences)
         if topic is not None:
             text = f"**{words.topics[topic.value]}.** {text}"

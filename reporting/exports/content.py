@@ -67,7 +67,7 @@ def content_of(draft: Draft) -> Content:
                     text=" ".join(plain(sentence.text) for sentence in sentences),
                     evidence=tuple(dict.fromkeys(k for s in sentences for k in s.evidence)),
                 )
-                for lead, sentences in paragraphs(section)
+                for lead, sentences in paragraphs(section, draft.ledger)
             ),
         )
         for section in draft.sections

@@ -13,7 +13,7 @@ from findings.labeler import label_report
 from findings.vocabulary import Finding, Language, Polarity
 from imaging.study import StudyImage
 from reporting.draft import Draft, DraftStatus, Section, SectionName, Sentence
-from reporting.ledger import Ledger, LedgerEntry, Vote
+from reporting.ledger import Decision, Ledger, LedgerEntry, Vote
 from reporting.limits import limits
 from reporting.render import escape_markdown, plain, report_markdown, report_text
 
@@ -133,6 +133,27 @@ def test_what_the_report_leaves_out_is_said_beside_it(
             assert escape_markdown(part) in page
         assert not any(label_report(said, language) for said in limits(draft))
         assert len(limits(draft.model_copy(update={"experts": ()}))) == 1
+
+
+def test_what_could_not_be_judged_stands_with_its_organ(
+    make_draft: MakeDraft, make_film: MakeFilm, entry: Callable[..., LedgerEntry]
+) -> None:
+    ledger = Ledger(
+        entries=(
+            entry(1, Finding.CARDIOMEGALY, Decision.ABSTAIN),
+            entry(2, Finding.EDEMA, Decision.ABSENT),
+            entry(3, Finding.PNEUMOTHORAX, Decision.ABSTAIN),
+            entry(4, Finding.PLEURAL_EFFUSION, Decision.ABSENT),
+        )
+    )
+    text = " ".join(report_text(make_draft(ledger, make_film(64, 64))).split())
+    assert "Heart and mediastinum: The size of the heart could not be judged" in text
+    lungs, pleura = text.split("Lungs: ")[1].split("Pleura and diaphragm: ")
+    assert "inconclusive" not in lungs and "Assessment for pneumothorax is inconclusive" in pleura
+    impression = text.split("IMPRESSION ")[1]
+    assert "pleural effusion" in impression.split("2. ")[0]
+    assert "The size of the heart could not be judged" in impression
+    assert "Assessment for pneumothorax is inconclusive" in impression
 
 
 @pytest.mark.parametrize("language", Language)
