@@ -81,7 +81,8 @@ class Sensitivity(Frozen):
     regions: tuple[SensitivityRow, ...]
     drawn_films: int = 0
     drawn: tuple[SensitivityRow, ...] = ()
-    """Films with masks drawn by people, of which only nodules and masses are known."""
+    """Films with masks drawn by people, of which only nodules and masses are known. They are
+    described by their true labels: the classifier hints at hardly a nodule of theirs."""
 
     def markdown(self) -> list[str]:
         """The tables; the heading says whether the references are true reports."""
@@ -97,7 +98,8 @@ class Sensitivity(Frozen):
         lines += ["", f"| regions | overlap | {head}", "|---" * 9 + "|"]
         lines += [_line(row, placed=True) for row in self.regions]
         if self.drawn:
-            lines += ["", f"{self.drawn_films} JSRT films; lesions: nodule and mass.", ""]
+            known = "true labels; lesions: nodule and mass"
+            lines += ["", f"{self.drawn_films} JSRT films; {known}.", ""]
             lines += [f"| regions | overlap | {head}", "|---" * 9 + "|"]
             lines += [_line(row, placed=True) for row in self.drawn]
         return lines
@@ -255,10 +257,9 @@ def _found_and_drawn(
 ) -> tuple[SensitivityRow, ...]:
     films = _Films(writer, [case for case, _ in masked], language, progress)
     truth = np.stack([lesion_labels(case.reference.claims) for case, _ in masked])
-    own = films.own_labels()
     return (
-        films.row("found", own, truth, films.boxes),
-        films.row("drawn by people", own, truth, [boxes for _, boxes in masked]),
+        films.row("found", truth, truth, films.boxes),
+        films.row("drawn by people", truth, truth, [boxes for _, boxes in masked]),
     )
 
 
