@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from findings.errors import UserInputError
 from ui.cli.progress import transfer_progress
 
 
@@ -40,13 +41,25 @@ def build(languages: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def search(text: str, language: str, count: int, as_json: bool) -> None:
     """Find the prior reports most like TEXT."""
+    from pydantic import ValidationError
+
     from agents.settings import load_settings
     from findings.vocabulary import Language
     from retrieval.index import Query, ReportIndex
 
     settings = load_settings()
+    try:
+        query = Query(
+            text=text.strip() or None,
+            language=Language(language),
+            k=count,
+            floor=settings.retrieval.floor,
+        )
+    except ValidationError:
+        raise UserInputError(
+            "The text to search for is empty or far too long. Describe a finding or a report."
+        ) from None
     reports = ReportIndex.open(settings.index_dir, settings.cache_dir)
-    query = Query(text=text, language=Language(language), k=count, floor=settings.retrieval.floor)
     for hit in reports.search(query):
         if as_json:
             click.echo(hit.model_dump_json())

@@ -97,6 +97,7 @@ def train(
     preset = _of_model(role, preset, model)
     cache = load_settings().cache_dir
     if dry_run:
+        click.echo("Trying three steps; reading the data may take minutes.", err=True)
         found = rehearse(role, preset, data, out, cache=cache, source=source, row=row)
         if launched_as_main():
             click.echo(found.text())
