@@ -92,6 +92,10 @@ def read_draft(path: Path) -> Draft:
         if path.stat().st_size > MAX_DRAFT_BYTES:
             raise ReportError("The draft file is too large to be one this application wrote.")
         return Draft.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ReportError(
+            "There is no draft there. Give the folder that 'readingroom draft' wrote."
+        ) from None
     except (OSError, ValidationError):
         raise ReportError(
             "The file is not a readable draft. Give a draft.json that this application wrote."
