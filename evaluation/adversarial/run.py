@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,24 +121,36 @@ class Target:
 
 
 def attack_all(
-    seed: int = 0, step: int = 1, progress: Callable[[int, int], None] | None = None
+    seed: int = 0,
+    step: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    processes: int = 1,
 ) -> AttackReport:
     """Every `step`-th case with the phraser and with every hostile writer, in both forms.
 
-    `progress` is told of cases done and of all.
+    `progress` is told of cases done and of all; the report does not depend on `processes`.
     """
     attacks: list[Attack] = []
-    chosen = list(cases(seed))[::step]
-    for number, case in enumerate(chosen):
-        target = Target(case)
-        attacks.append(target.attack())
-        for name in WRITERS:
-            told = liar(name, number, mends_after=number % 3 or None)
-            attacks.append(target.attack(told))
-            attacks.append(target.attack(liar(name, number, served=True), whole=True))
-        if progress is not None:
-            progress(number + 1, len(chosen))
+    chosen = list(enumerate(list(cases(seed))[::step]))
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        several = pool.map(_attack_case, chosen) if processes > 1 else map(_attack_case, chosen)
+        for done, found in enumerate(several, start=1):
+            attacks += found
+            if progress is not None:
+                progress(done, len(chosen))
     return AttackReport(attacks=tuple(attacks))
+
+
+def _attack_case(numbered: tuple[int, Case]) -> list[Attack]:
+    """One case with all writers; its number fixes what they say."""
+    number, case = numbered
+    target = Target(case)
+    attacks = [target.attack()]
+    for name in WRITERS:
+        told = liar(name, number, mends_after=number % 3 or None)
+        attacks.append(target.attack(told))
+        attacks.append(target.attack(liar(name, number, served=True), whole=True))
+    return attacks
 
 
 def _meaning(ledger: Iterable[LedgerEntry]) -> list[LedgerEntry]:

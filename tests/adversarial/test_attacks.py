@@ -12,6 +12,7 @@ from evaluation.adversarial import (
     AttackReport,
     CaseKind,
     Target,
+    attack_all,
     cases,
     drafted,
     judge,
@@ -119,3 +120,11 @@ def test_the_files_of_hostile_tags_are_read_by_the_real_loader() -> None:
     assert case.tags and case.planted
     text = drafted(case, None).model_dump_json()
     assert case.planted not in text and "Roe" not in text
+
+
+@pytest.mark.slow
+def test_the_report_of_all_attacks_does_not_depend_on_the_processes() -> None:
+    done: list[tuple[int, int]] = []
+    several = attack_all(step=160, progress=lambda *at: done.append(at), processes=2)
+    assert several == attack_all(step=160)
+    assert done == [(1, 2), (2, 2)]
