@@ -211,9 +211,11 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        unknown = first["type"] == "extra_forbidden"
+        why = "there is none of that name" if unknown else str(first["msg"])
         raise SettingsError(
-            f"The setting '{key}' is not usable: {first['msg']}. "
-            "See 'readingroom doctor' for every setting and where it is read from."
+            f"The setting '{key}' is not usable: {why}. Correct it where it was made: a flag, the "
+            f"environment (READINGROOM_...) or {config_file()}."
         ) from None
     except ValueError as error:
         raise SettingsError(f"{CONFIG_FILE} cannot be read as TOML: {error}.") from None
