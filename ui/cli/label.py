@@ -6,15 +6,22 @@ from typing import TextIO
 
 import click
 
+from findings.errors import ReportError
+
 
 @click.command()
-@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
 def label(file: TextIO, language: str) -> None:
     """Read claims out of FILE (or - for standard input), one JSON object per line of it."""
     from findings.labeler import label_line
     from findings.vocabulary import Language
 
-    for line in file:
-        text = line.rstrip("\r\n")
-        click.echo(label_line(text, Language(language)).model_dump_json())
+    try:
+        for line in file:
+            text = line.rstrip("\r\n")
+            click.echo(label_line(text, Language(language)).model_dump_json())
+    except UnicodeDecodeError:
+        raise ReportError(
+            "The file is not UTF-8 text, so no report can be read in it. Save it as plain text."
+        ) from None
