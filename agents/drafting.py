@@ -220,17 +220,21 @@ def _run(
     from reporting.files import write_draft
 
     config = _config(thread_id)
+    saver = graph.checkpointer
     _LOG.info("thread=%s begins", thread_id)
     with tracing_context(enabled=False):  # a trace would carry the state to another machine
         events = graph.stream(
             given, config, context=session, stream_mode="custom", durability="sync"
         )
-        for event in events:
-            if on_event is not None:
-                on_event(cast(ProgressEvent, event))
+        try:
+            for event in events:
+                if on_event is not None:
+                    on_event(cast(ProgressEvent, event))
+        except NotAChestRadiographError:  # to go on with it would end so again
+            saver.delete_thread(thread_id)  # type: ignore[union-attr]
+            raise
     snapshot = graph.get_state(config)
     state = cast(DraftState, snapshot.values)
-    saver = graph.checkpointer
     if "ledger" not in state:
         saver.delete_thread(thread_id)  # type: ignore[union-attr]
         raise NotAChestRadiographError(refusal(state["gate"]))

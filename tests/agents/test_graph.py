@@ -16,7 +16,13 @@ from fakes import (
     fake_settings,
 )
 
-from agents.drafting import DraftOptions, DraftOutcome, draft_study, sign_draft
+from agents.drafting import (
+    DraftOptions,
+    DraftOutcome,
+    draft_study,
+    sign_draft,
+    unfinished_drafts,
+)
 from agents.events import Phase, ProgressEvent
 from agents.services import Services
 from agents.state import SignOff
@@ -147,6 +153,7 @@ def test_a_prior_that_the_gate_refuses_is_not_compared_with(film: Path) -> None:
     with pytest.raises(NotAChestRadiographError, match=r"The prior was refused .*a hand\."):
         run(film, services, prior=prior)
     assert not experts[Role.CLASSIFIER].runs
+    assert unfinished_drafts(fake_settings(film.parent)) == ()
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(film: Path) -> None:
