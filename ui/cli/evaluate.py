@@ -17,7 +17,8 @@ from ui.cli.stages import stages
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_DATA = click.option("--data", type=click.Path(path_type=Path), required=True)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_DATA = click.option("--data", type=_FOLDER, required=True)
 _JSON = click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write here too.")
 _SPLIT = click.option(
     "--split", type=click.Choice(["val", "all"]), default="val", show_default=True

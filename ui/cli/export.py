@@ -23,7 +23,7 @@ _OF_THE_STUDY = ("sr", "png")
     "--format", "wanted", type=click.Choice(_FORMATS), required=True, help="What to write."
 )
 @click.option("--study", type=click.Path(path_type=Path), help="The study; needed for sr and png.")
-@click.option("--out", type=click.Path(path_type=Path), help="The file to write, or a folder for it.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write, or a folder for it.")
 def export(draft: Path, wanted: str, study: Path | None, out: Path | None) -> None:
     """Write the DRAFT of a folder as plain text, Markdown, JSON, DOCX, PDF, FHIR, DICOM SR or PNG.
 
