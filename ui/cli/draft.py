@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="A fixed seed gives a fixed draft.")
 @click.option("--aggregator", type=click.Choice(["embedded", "vllm", "phraser"]))
 @click.option("--crude", help="Who writes the crude report: a report model's name, or an expert's.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole draft as JSON.")
 def draft(
     study: Path,
     prior: Path | None,
@@ -34,6 +35,7 @@ def draft(
     seed: int | None,
     aggregator: str | None,
     crude: str | None,
+    as_json: bool,
 ) -> None:
     """Draft a report for STUDY: a DICOM file, a folder of them, or a PNG or JPEG.
 
@@ -62,14 +64,18 @@ def draft(
     ensure_index(settings, study)
     with NodeProgress() as progress:
         outcome = draft_study(study, options, settings, on_event=progress.show)
-    show(outcome)
+    show(outcome, as_json=as_json)
 
 
-def show(outcome: DraftOutcome) -> None:
-    """Print the report; say where everything lies."""
+def show(outcome: DraftOutcome, *, as_json: bool = False) -> None:
+    """Print the report, or the whole draft; say what to mind and where everything lies."""
+    from reporting.files import draft_json
     from reporting.render import report_text
 
-    click.echo(report_text(outcome.draft))
+    drafted = outcome.draft
+    click.echo(draft_json(drafted) if as_json else report_text(drafted))
+    for text in (*(reason.text for reason in drafted.gate.reasons), *drafted.warnings):
+        click.echo(f"Warning: {text}", err=True)
     click.echo(f"Written to {outcome.out}", err=True)
 
 
