@@ -22,6 +22,7 @@ from imaging.study import Study, StudyImage, View
 from imaging.view_guess import with_guessed_view
 
 _START = 132
+_EMPTY = "The file is empty; get a complete copy."
 _ORDER = {View.PA: 0, View.AP: 1, View.UNKNOWN: 2, View.LATERAL: 3}
 
 
@@ -212,7 +213,7 @@ def _read_files(files: Sequence[Path], limits: LoadLimits) -> _Found:
             elif is_raster(start):
                 rasters.append(read_raster(_bytes(file, limits), limits))
             elif alone:
-                raise StudyError(NOT_DICOM)
+                raise StudyError(NOT_DICOM if start else _EMPTY)
         except StudyError as error:
             failures.append(error)
         # A whole archive, or a series of slices, is refused before all of it is in memory.

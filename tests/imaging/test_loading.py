@@ -87,6 +87,15 @@ def test_prior_and_indication_are_kept(tmp_path: Path, made_dicom: DicomMaker) -
     assert (study.indication, study.prior_report) == ("cough", "Clear.")
 
 
+@pytest.mark.parametrize(("content", "said"), [(b"", "is empty"), (b"hello", "not a DICOM")])
+def test_what_is_no_picture_is_named_for_what_it_is(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "film.dcm").write_bytes(content)
+    with pytest.raises(StudyError, match=said):
+        load_study(tmp_path / "film.dcm")
+
+
 @pytest.mark.parametrize(
     ("now", "before", "refused"),
     [
