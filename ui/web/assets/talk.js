@@ -91,7 +91,8 @@ async function ask(text) {
   const field = find('[name=question]');
   field.value = ''; field.disabled = true;
   const came = await answered(text, (study) => call('ask', { study, question: text }), room.opened.converses);
-  field.disabled = false; field.focus();
+  field.disabled = false;
+  if (document.activeElement === document.body) field.focus();  // nobody has moved on meanwhile
   if (!came && !field.value) field.value = text;
 }
 
