@@ -65,7 +65,7 @@ function drawLines(item, at, strong) {
     }
   }
   const last = item.lines.length - 2;
-  if (last >= 0) { const [x, y] = at.to(...item.lines[last]); drawLabel(`${item.title} ${measured(item)}`, x, y - 7 * ratio(), '#7ee0c3'); }
+  if (last >= 0) { const [x, y] = at.to(...item.lines[last]); drawLabel(`${item.title} ${measured(item)}`, x, y + 22 * ratio(), '#7ee0c3'); }
 }
 
 function drawRuler(at) {
