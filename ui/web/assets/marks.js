@@ -167,7 +167,9 @@ function listMarks() {
   for (const [name, items] of Object.entries(groups)) {
     if (!items.length) continue;
     const head = make('h3', '', name);
-    head.append(button('all', () => toggle(items.map(([id]) => id)), 'chip'));
+    const every = button('all', () => toggle(items.map(([id]) => id)), 'chip');
+    every.setAttribute('aria-label', `All ${name.toLowerCase()}`);
+    head.append(' ', every);
     panel.append(head);
     for (const [id, text, colour] of items) {
       const line = make('label'), box = make('input'), dot = make('i');

@@ -1,6 +1,6 @@
 // The page's own wiring: buttons, keys, the sheet of keys, dropping files; then the first look.
 const KEYS = [
-  ['Anywhere', [['?', 'this sheet'], ['O', 'add a study'], ['B', 'to the worklist'], ['D', 'draft'], ['/', 'ask a question'], ['K / J', 'sentence before / after'], ['G', 'export'], ['S', 'sign'], ['Q', 'evidence, ask, check, about']]],
+  ['Anywhere', [['?', 'this sheet'], ['O', 'add a study'], ['B', 'to the worklist: arrows choose, Delete removes'], ['D', 'draft'], ['/', 'ask a question'], ['K / J', 'sentence before / after'], ['G', 'export'], ['S', 'sign'], ['Q', 'evidence, ask, check, about']]],
   ['A sentence', [['A', 'accept'], ['X', 'reject'], ['E or Enter', 'edit'], ['R', 'as drafted'], ['N', 'add a sentence'], ['U', 'undo'], ['T', 'English or Spanish']]],
   ['The film', [['1 2 3 4', 'window: default, lung, mediastinum, bone'], ['I', 'invert'], ['F', 'fit'], ['Z', 'one to one'], ['+ −', 'zoom'], ['Arrows', 'move (film in focus)'], ['[ ] { }', 'window width, level (film in focus)'], ['L', 'marks'], ['C', 'prior: beside, slider, off'], ['Y', 'further films of the study'], ['Shift ← →', 'the slider (film in focus)']]],
   ['Tools', [['W', 'window'], ['V', 'move'], ['M', 'measure'], ['P', 'ask about a place: arrows move the box, Shift sizes it, Enter asks']]],

@@ -34,7 +34,7 @@ function writeWorklist() {
     text.append(make('b', '', `Study ${study.number}`), make('small', kind, `${STATES[study.state]}${more}`));
     if (study.priors) text.append(make('small', '', study.priors > 1 ? `with ${study.priors} priors` : 'with prior'));
     line.append(text);
-    if (study.state !== 'signed') { const drop = button('✕', () => removeStudy(study), 'drop'); drop.tabIndex = -1; drop.title = 'Remove this study'; drop.setAttribute('aria-label', `Remove study ${study.number}`); line.append(drop); }
+    if (study.state !== 'signed') { const drop = button('✕', () => removeStudy(study), 'drop'); drop.tabIndex = -1; drop.title = 'Remove this study'; drop.setAttribute('aria-hidden', 'true');  /* an option holds no button: Delete does it */ line.append(drop); }
     line.addEventListener('click', () => openStudy(study.id));
     list.append(line);
   }
