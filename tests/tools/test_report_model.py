@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from agents.crude_choice import with_crude_report
-from agents.settings import Settings, load_settings
+from agents.settings import Settings, default_cache_dir, load_settings
 from agents.wiring import chosen_experts
 from findings.errors import ExpertError, SettingsError, WeightsError
 from findings.evidence import Classification, CrudeSentence, Detection
 from findings.regions import Region
 from findings.vocabulary import Finding, Language, Side
 from imaging.study import Study, StudyImage
+from imaging.synthetic import SampleRequest, generate
 from models.cliniqure.prompting import PlacedBox
 from models.reports.contract import ReportModelName, WrittenReport
+from retrieval.sources import find_encoder
 from tools.contract import ExpertContext, ExpertOptions, Role
 from tools.registry import build, names, patterns
 from tools.report_model import ReportModelExpert, observation, weights_folder
@@ -89,10 +91,25 @@ def test_sentences_become_evidence_that_is_read_for_claims(
 
 
 def test_without_weights_it_says_how_to_train(tmp_path: Path) -> None:
-    made = build(Role.CRUDE_REPORT, "report:clala", tmp_path)
+    made = build(Role.CRUDE_REPORT, "report:trrg", tmp_path)
     assert not made.installed()
-    with pytest.raises(ExpertError, match="readingroom train report --model clala"):
+    with pytest.raises(ExpertError, match="readingroom train report --model trrg"):
         made.run(BLANK, ExpertContext())
+
+
+def test_the_shipped_clala_net_writes_of_a_drawn_chest() -> None:
+    cache = default_cache_dir()
+    if find_encoder(cache, threads=1) is None:
+        pytest.skip("the encoder was not pulled: readingroom models pull all-minilm-l6-v2-int8")
+    pixels = generate(SampleRequest(seed=7)).pixels.astype(np.float32)
+    study = Study(images=(StudyImage(display=pixels / 4095),), study_key="drawn")
+    made = build(Role.CRUDE_REPORT, "report:clala", cache)
+    found = made.run(study, ExpertContext(seed=3))
+    assert found == made.run(study, ExpertContext(seed=4))
+    sentences = [item for item in found if isinstance(item, CrudeSentence)]
+    assert sentences and len(sentences) == len(found)
+    told = {claim.finding for item in sentences for claim in item.claims}
+    assert told & {Finding.CARDIOMEGALY, Finding.PLEURAL_EFFUSION, Finding.LUNG_OPACITY}
 
 
 def test_weights_are_looked_for_in_the_settings_folder_first(tmp_path: Path) -> None:
