@@ -241,7 +241,10 @@ def _order_priors(study: ShelvedStudy) -> None:
         found.append(Prior(name=path.name, days=days))
     found.sort(key=lambda p: (p.days is None, (p.days or 0) < 0, abs(p.days or 0)))
     file = study.folder / _EARLIER
-    file.write_bytes(_PRIORS.dump_json(tuple(found)))
+    if found:
+        file.write_bytes(_PRIORS.dump_json(tuple(found)))
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _newest(path: Path) -> Examination | None:

@@ -87,7 +87,6 @@ def test_priors_may_be_given_one_after_another(tmp_path: Path) -> None:
 
 def test_a_shelf_from_before_priors_were_counted_is_still_read(tmp_path: Path) -> None:
     study = Shelf(tmp_path, "a").add(film(3, "20240610"))
-    (study.folder / "earlier.json").unlink()
     (study.folder / "prior.dcm").write_bytes(film(1, "20200101"))
     assert study.priors == (Prior(name="prior.dcm"),)
     assert study.prior == study.folder / "prior.dcm"

@@ -132,6 +132,21 @@ def test_what_cannot_be_read_is_not_kept(room: Room, tmp_path: Path) -> None:
     assert room.shelf("a").all() == ()
 
 
+def test_a_prior_that_can_be_none_is_refused_and_the_study_kept(room: Room, tmp_path: Path) -> None:
+    calls = Calls(room, tmp_path)
+    for name in ("effusion_prior", "cardiomegaly"):  # of the same patient, and of another
+        for which, sample in (("study", "effusion"), ("prior", name)):
+            (tmp_path / which).write_bytes((SAMPLES / f"{sample}.dcm").read_bytes())
+        given = Given(path=str(tmp_path / "study"), prior=str(tmp_path / "prior"))
+        if name == "cardiomegaly":
+            with pytest.raises(StudyError, match="patient"):
+                calls.give("a", given)
+        else:
+            kept = calls.give("a", given)
+            assert calls.open("a", OfStudy(study=kept["study"]))["priors"][0]["days"] == 90
+    assert [len(study.priors) for study in room.shelf("a").all()] == [1, 0]
+
+
 def test_calls_refuse_what_they_do_not_know(room: Room, tmp_path: Path) -> None:
     calls = {call.__name__: call for call in served(Calls(room, tmp_path))}
 

@@ -117,7 +117,7 @@ class Calls:
         return self._taken(owner, self._room.shelf(owner).add(made(call.name), prior))
 
     def give(self, owner: str, call: Given) -> dict[str, Any]:
-        """Take what was uploaded. A study that cannot be read is not kept.
+        """Take what was uploaded. A study, or a prior, that cannot be read is not kept.
 
         Raises `StudyError` where it cannot be read.
         """
@@ -129,7 +129,10 @@ class Calls:
             return self._prior_taken(shelf, shelf.get(call.study), prior)
         if call.path is None:
             raise UserInputError("Choose a file: DICOM, a ZIP of DICOMs, PNG or JPEG.")
-        return self._taken(owner, shelf.add(self._uploaded(call.path), prior))
+        kept = self._taken(owner, shelf.add(self._uploaded(call.path)))
+        if prior is None:
+            return kept
+        return self._prior_taken(shelf, shelf.get(kept["study"]), prior)
 
     def _prior_taken(self, shelf: Shelf, study: ShelvedStudy, content: bytes) -> dict[str, Any]:
         """Keep priors that can be read and can be the study's; the nearest new one is compared."""
