@@ -8,7 +8,6 @@ were taken in one sitting on one machine.
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,12 +21,11 @@ from agents.events import Phase, ProgressEvent
 from agents.services import Services
 from agents.settings import Settings
 from agents.state import DraftRequest
+from evaluation.llm_speed_films import Remembered, draw_films, told_classifier
 from evaluation.llm_speed_table import BatchSpeed, Clock, DraftTime, EngineSpeed
 from findings.errors import BackendError
-from findings.evidence import Evidence
-from imaging.study import Study
 from reporting.draft import Draft, Origin, Writer
-from tools.contract import Expert, ExpertContext, Role
+from tools.contract import Expert, Role
 
 if TYPE_CHECKING:
     from agents.aggregator.gguf import EmbeddedWeights
@@ -35,52 +33,20 @@ if TYPE_CHECKING:
 _CLOCKS: Final = {"wall": perf_counter, "cpu": process_time}
 _TOKENS: Final = 48
 _CONTEXT: Final = 1024
-_FILMS: Final[tuple[tuple[float, tuple[dict[str, Any], ...]], ...]] = (
-    (0.58, ({"finding": "pleural_effusion", "side": "right", "extent": "moderate"},)),
-    (0.62, ()),
-    (
-        0.56,
-        (
-            {"finding": "pleural_effusion", "side": "left", "extent": "moderate"},
-            {"finding": "consolidation", "side": "right", "zone": "upper", "extent": "large"},
-        ),
-    ),
-    (0.6, ({"finding": "pleural_effusion", "side": "right", "extent": "small"},)),
-)
-"""Cardiothoracic ratios and findings of the films."""
+_WAVES: Final = 3
+"""How many times as many drafts as at once are timed, so that beginning and end weigh little."""
 Progress = Callable[[int, int], None]
-
-
-class Remembered:
-    """An expert that looks at a study once and answers from memory afterwards."""
-
-    def __init__(self, expert: Expert) -> None:
-        """Stands in for `expert`."""
-        self.card = expert.card
-        self._expert = expert
-        self._seen: dict[str, tuple[Evidence, ...]] = {}
-        self._lock = threading.Lock()
-
-    def installed(self) -> bool:
-        """As the expert itself."""
-        return self._expert.installed()
-
-    def run(self, study: Study, context: ExpertContext) -> tuple[Evidence, ...]:
-        """What the expert saw the first time. Raises `ExpertError` as it does."""
-        with self._lock:
-            if study.study_key not in self._seen:
-                self._seen[study.study_key] = self._expert.run(study, context)
-            return self._seen[study.study_key]
 
 
 class Bench:
     """Films, experts that remember them, and the settings to draft under."""
 
     def __init__(self, settings: Settings, folder: Path, experts: Mapping[Role, Expert]) -> None:
-        """Films are made in `folder`, which also takes the drafts."""
+        """Films are made in `folder`, which also takes the drafts; their classifier is ours."""
         self.settings, self._folder = settings, folder
-        self._experts = {role: Remembered(expert) for role, expert in experts.items()}
-        self.films = _films(folder)
+        self.films = draw_films(folder)
+        told: dict[Role, Expert] = {Role.CLASSIFIER: told_classifier(self.films)}
+        self._experts = {role: Remembered(expert) for role, expert in {**experts, **told}.items()}
         self._threads: list[str] = []
 
     def draft(
@@ -158,14 +124,13 @@ def _timed(on: Bench, number: int, now: Callable[[], float]) -> DraftTime:
     end = max(t for t, e in marks if e.node == "verify" and e.phase is Phase.FINISHED)
     shown = [(t, e.sentence) for t, e in marks if e.sentence is not None]
     own = {s.text for s in draft.sentences() if s.origin is Origin.MODEL}
-    fallen = sum(s.origin is Origin.FALLBACK for s in draft.sentences())
     firsts = [t for t, text in shown if text in own]
     return DraftTime(
         first_sentence=shown[0][0] - start,
         first_own=firsts[0] - start if firsts else None,
         writing=end - start,
         from_begin=shown[0][0] - began,
-        asked=len(own) + fallen,
+        asked=_asked(draft),
         own=len(own),
         writer=draft.writer,
     )
@@ -249,9 +214,10 @@ def _rate(times: Iterator[float]) -> float:
 
 
 def measure_server(on: Bench, at_once: int, progress: Progress | None = None) -> BatchSpeed:
-    """Drafts by the served model, half as many one at a time as at once.
+    """Drafts by the served model, one at a time and `at_once`; then the same by the phraser.
 
-    Raises `BackendError` where no server answers.
+    The phraser's drafts tell what the application takes besides the model. Raises `BackendError`
+    where no server answers.
     """
     from agents.aggregator.backends import served_backend
     from agents.serving.health import look
@@ -260,36 +226,51 @@ def measure_server(on: Bench, at_once: int, progress: Progress | None = None) ->
     health = look(llm.base_url, llm.api_key)
     if not health.healthy:
         raise BackendError(f"The server at {llm.base_url} {health.summary}.")
-    singly = max(at_once // 2, 1)
-    drafts = [on.draft(0, Writer.VLLM)]  # the first one makes connections and caches
-    began = perf_counter()
-    for number in range(singly):
-        drafts.append(on.draft(number, Writer.VLLM))
+    done, total = 0, 2 * (1 + _WAVES) * at_once
+
+    def told(more: int) -> None:
+        nonlocal done
+        done += more
         if progress is not None:
-            progress(number + 1, singly + at_once)
-    between = perf_counter()
-    with ThreadPoolExecutor(at_once) as pool:
-        drafts += pool.map(lambda n: on.draft(n, Writer.VLLM), range(singly, singly + at_once))
-    ended = perf_counter()
-    if progress is not None:
-        progress(singly + at_once, singly + at_once)
+            progress(done, total)
+
+    for film in range(len(on.films)):  # the first ones make connections and caches
+        on.draft(film, Writer.VLLM)
+    drafts, single, batch = _both_ways(on, Writer.VLLM, at_once, told)
+    _, phrased_single, phrased_batch = _both_ways(on, Writer.PHRASER, at_once, told)
     return BatchSpeed(
         model=served_backend(on.settings).model.name,
         at_once=at_once,
-        single_per_minute=60 * singly / (between - began),
-        batch_per_minute=60 * at_once / (ended - between),
+        single_per_minute=single,
+        batch_per_minute=batch,
+        phrased_single_per_minute=phrased_single,
+        phrased_batch_per_minute=phrased_batch,
+        sentences=sum(_asked(draft) for draft in drafts) / len(drafts),
         fallen_back=sum(any("left out" in one for one in draft.warnings) for draft in drafts),
     )
 
 
-def _films(folder: Path) -> tuple[Path, ...]:
-    from imaging.synthetic import SampleRequest, generate, write_dicom
+def _both_ways(
+    on: Bench, writer: Writer, at_once: int, told: Callable[[int], None]
+) -> tuple[list[Draft], float, float]:
+    """Drafts one at a time and then at once, and how many a minute either way.
 
-    films = []
-    for seed, (ratio, findings) in enumerate(_FILMS):
-        request = SampleRequest.model_validate(
-            {"seed": seed, "cardiothoracic_ratio": ratio, "findings": list(findings)}
-        )
-        films.append(folder / f"film{seed}.dcm")
-        write_dicom(generate(request), films[-1])
-    return tuple(films)
+    As one draft of those at once ends, the next begins: a server sees drafts in every stage.
+    """
+    drafts = []
+    began = perf_counter()
+    for number in range(at_once):
+        drafts.append(on.draft(number, writer))
+        told(1)
+    between = perf_counter()
+    with ThreadPoolExecutor(at_once) as pool:
+        numbers = range(at_once, (1 + _WAVES) * at_once)
+        drafts += pool.map(lambda number: on.draft(number, writer), numbers)
+    ended = perf_counter()
+    told(len(numbers))
+    return drafts, 60 * at_once / (between - began), 60 * len(numbers) / (ended - between)
+
+
+def _asked(draft: Draft) -> int:
+    """Sentences that a language model was asked for."""
+    return sum(s.origin in (Origin.MODEL, Origin.FALLBACK) for s in draft.sentences())

@@ -54,6 +54,11 @@ class BatchSpeed(Frozen):
     at_once: int
     single_per_minute: float
     batch_per_minute: float
+    phrased_single_per_minute: float
+    """Of the same films by the phraser: what the application takes by itself."""
+    phrased_batch_per_minute: float
+    sentences: float
+    """Asked for, for a draft."""
     fallen_back: int
     """Drafts that the served model did not write, of both runs."""
 
@@ -136,7 +141,12 @@ class SpeedReport(Frozen):
             rest.append(
                 f"{self.server.model}: {self.server.single_per_minute:.1f} drafts a minute one at "
                 f"a time, {self.server.batch_per_minute:.1f} with {self.server.at_once} at once, "
-                f"{self.server.fallen_back} not written by it"
+                f"{self.server.sentences:.1f} sentences asked for each, {self.server.fallen_back} "
+                "not written by it"
+            )
+            rest.append(
+                f"the same by the phraser: {self.server.phrased_single_per_minute:.1f} and "
+                f"{self.server.phrased_batch_per_minute:.1f}"
             )
         return "\n".join([*rows, "", "; ".join(rest) + ".", *self.notes])
 

@@ -90,14 +90,19 @@ def process_environment(
     if key is not None:
         fixed["VLLM_API_KEY"] = key
     if device is Device.CPU:
-        # Left to itself, vLLM keeps a core back for the front end; of two, that is half.
-        passed.setdefault("VLLM_CPU_OMP_THREADS_BIND", _all_cores())
+        passed.setdefault("VLLM_CPU_OMP_THREADS_BIND", _cores_but_one())
         passed.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cache_gib))
     return passed | fixed
 
 
-def _all_cores() -> str:
-    """The cores that this process may use, as vLLM wants them named: `0,1`."""
+def _cores_but_one() -> str:
+    """The cores that this process may use, as vLLM wants them named: `0,1,2`.
+
+    One is left to the front end and to the application, where there are several: the engine's
+    threads wait for each other, and one that shares its core with others makes all of them wait.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
-    return f"0-{(os.cpu_count() or 1) - 1}"
+        cores = sorted(os.sched_getaffinity(0))
+    else:
+        cores = list(range(os.cpu_count() or 1))
+    return ",".join(str(core) for core in cores[: max(len(cores) - 1, 1)])

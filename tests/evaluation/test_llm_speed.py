@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from evaluation.llm_speed import Remembered, measure_server
+from agents.aggregator.tasks import worth_rewording
+from agents.reconciliation import reconcile
+from agents.reporter import LedgerReporter
+from evaluation.llm_speed import measure_server
+from evaluation.llm_speed_films import FILMS, Remembered, ToldClassifier
 from evaluation.llm_speed_table import BatchSpeed, DraftTime, EngineSpeed, SpeedReport
 from findings.errors import BackendError
 from findings.evidence import Classification, Evidence
 from findings.vocabulary import Finding
 from imaging.study import Study, StudyImage, View
+from reporting.context import ReportContext
 from reporting.draft import Writer
 from tools.contract import ExpertCard, ExpertContext, Role
 
@@ -36,7 +41,14 @@ def test_every_figure_is_held_to_its_bar() -> None:
         drafts=(_time(1.0, 5.0), _time(9.0, 7.0), _time(3.0, 6.5), _time(0.0, 0.0, asked=0)),
         engine=EngineSpeed(ours=20.0, bare=40.0),
         server=BatchSpeed(
-            model="m", at_once=8, single_per_minute=4.0, batch_per_minute=12.0, fallen_back=0
+            model="m",
+            at_once=8,
+            single_per_minute=4.0,
+            batch_per_minute=12.0,
+            phrased_single_per_minute=40.0,
+            phrased_batch_per_minute=60.0,
+            sentences=3.0,
+            fallen_back=0,
         ),
     )
     found = {line.what: (line.value, line.met) for line in report.lines()}
@@ -49,6 +61,7 @@ def test_every_figure_is_held_to_its_bar() -> None:
     table = report.markdown()
     assert "| 3.00 × | ≥ 2.5 × | yes |" in table
     assert "20.0 tokens/s under a schema, 40.0 bare" in table
+    assert "3.0 sentences asked for each" in table and "phraser: 40.0 and 60.0" in table
     assert SpeedReport.model_validate_json(report.model_dump_json()) == report
 
 
@@ -98,6 +111,17 @@ def test_an_expert_looks_at_each_study_once_however_many_ask() -> None:
     assert expert.runs == 2
     assert len({answer[0].id for answer in answers}) == 1
     assert memory.card is expert.card and memory.installed()
+
+
+def test_the_films_give_a_writer_as_many_sentences_as_real_reports_of_abnormal_films() -> None:
+    numbers = []
+    for film in FILMS:
+        evidence = ToldClassifier({"a": film.told}).run(_study("a"), ExpertContext())
+        sections = LedgerReporter().compose(reconcile(evidence), ReportContext())
+        numbers.append(sum(worth_rewording(part, s) for part in sections for s in part.sentences))
+    hearts = sum(film.ratio > 0.5 for film in FILMS)
+    assert numbers == [len(film.told) for film in FILMS]
+    assert (sum(numbers) + hearts) / len(FILMS) == 3.0
 
 
 def test_without_a_server_the_bench_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
