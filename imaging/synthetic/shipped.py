@@ -32,10 +32,16 @@ _EFFUSION = SampleRequest(
     findings=(PleuralEffusion(side=Side.RIGHT, extent=Extent.MODERATE),),
 )
 
+_ENLARGING_HEART = SampleRequest(seed=31, sex="F", cardiothoracic_ratio=0.58, acquisition=1)
+
 SHIPPED = MappingProxyType(
     {
         "normal": SampleRequest(seed=8, cardiothoracic_ratio=0.44),
         "cardiomegaly": SampleRequest(seed=31, sex="F", cardiothoracic_ratio=0.58),
+        "enlarging_heart": _ENLARGING_HEART,
+        "enlarging_heart_prior": _ENLARGING_HEART.model_copy(
+            update={"acquisition": 0, "cardiothoracic_ratio": 0.49}
+        ),
         "effusion": _EFFUSION,
         "effusion_prior": _EFFUSION.model_copy(
             update={
@@ -59,7 +65,7 @@ SHIPPED = MappingProxyType(
         ),
     }
 )
-"""Request by file name. ``effusion_prior`` shows the patient of ``effusion`` 90 days earlier."""
+"""Request by file name. ``NAME_prior`` shows the patient of ``NAME`` 90 days earlier."""
 
 
 def write_shipped(folder: Path) -> None:

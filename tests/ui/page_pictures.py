@@ -30,7 +30,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         owners = [secrets.token_urlsafe(32) for _ in range(2)]
         server.shelve(owners[0])
-        server.shelve(owners[1], "effusion")
+        server.shelve(owners[1], "enlarging_heart")
 
         visitor = Visitor(browser, server, owners[0])
         page = visitor.enter()
