@@ -150,11 +150,13 @@ async function compare(mode) {
 function earlier(days) {
   if (days === null) return 'date unknown';
   if (days < 1) return days < 0 ? 'later than this study' : 'same day';
-  for (const [unit, name] of [[365.25, 'year'], [30.44, 'month'], [7, 'week'], [1, 'day']]) {
-    const count = Math.floor(days / unit);
-    if (count >= (unit > 100 ? 1 : unit > 1 ? 2 : 1)) { const more = unit > 100 ? Math.floor((days - count * unit) / 30.44) : 0; return `${count} ${name}${count > 1 ? 's' : ''}${more ? ` ${more} month${more > 1 ? 's' : ''}` : ''} earlier`; }
-  }
-  return 'earlier';
+  const count = (number, name) => `${number} ${name}${number === 1 ? '' : 's'}`;
+  if (days < 14) return `${count(days, 'day')} earlier`;
+  if (days < 60) return `${count(Math.round(days / 7), 'week')} earlier`;
+  const months = Math.round(days / 30.44);
+  const years = Math.floor(months / 12);
+  const spans = [years && count(years, 'year'), months % 12 && count(months % 12, 'month')];
+  return `${spans.filter(Boolean).join(' ')} earlier`;
 }
 const chosenPrior = () => room.opened.priors.find((one) => one.chosen) || room.opened.priors[0];
 const priorName = () => `Prior · ${earlier(chosenPrior().days)}`;
