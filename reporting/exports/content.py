@@ -5,6 +5,7 @@ from __future__ import annotations
 from findings.claims import Frozen
 from reporting.draft import Draft, SectionName
 from reporting.labels import labels
+from reporting.limits import limits
 from reporting.render import (
     measurement_name,
     measurement_value,
@@ -40,6 +41,13 @@ class Table(Frozen):
     rows: tuple[tuple[str, ...], ...]
 
 
+class Limits(Frozen):
+    """What the report leaves out, a sentence each, under its heading; empty: nothing."""
+
+    heading: str
+    texts: tuple[str, ...]
+
+
 class Content(Frozen):
     """Everything that a document prints."""
 
@@ -48,6 +56,7 @@ class Content(Frozen):
     signed: str
     meta: str
     sections: tuple[PrintedSection, ...]
+    limits: Limits
     tables: tuple[Table, ...]
 
 
@@ -85,20 +94,26 @@ def content_of(draft: Draft) -> Content:
         signed=signed_by(draft),
         meta=meta,
         sections=sections,
+        limits=Limits(
+            heading=words.headings["limits"], texts=tuple(plain(text) for text in limits(draft))
+        ),
         tables=_tables(draft),
     )
 
 
 def report_lines(draft: Draft) -> str:
-    """The report's sections as plain text, a heading and a paragraph a line, nothing else."""
+    """The report's sections and limits as plain text, a heading or a paragraph a line."""
     lines = []
-    for section in content_of(draft).sections:
+    content = content_of(draft)
+    for section in content.sections:
         lines.append(f"{section.heading}:")
         lines += [
             f"{paragraph.lead}. {paragraph.text}" if paragraph.lead else paragraph.text
             for paragraph in section.paragraphs
         ]
         lines.append("")
+    if content.limits.texts:
+        lines += [f"{content.limits.heading}:", *content.limits.texts, ""]
     return "\n".join(lines)
 
 

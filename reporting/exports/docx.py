@@ -40,6 +40,10 @@ def docx(draft: Draft, image: StudyImage | None) -> bytes:
             if paragraph.lead:
                 line.add_run(f"{paragraph.lead}. ").bold = True
             line.add_run(paragraph.text)
+    if content.limits.texts:
+        document.add_heading(content.limits.heading, level=1)
+    for text in content.limits.texts:
+        document.add_paragraph(text)
     if image is not None:
         from reporting.overlay import overlay_png
 

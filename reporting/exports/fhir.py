@@ -28,6 +28,8 @@ _STATED: Final = {
     Decision.UNCERTAIN: ("IND", "Indeterminate"),
     Decision.ABSENT: ("NEG", "Negative"),
 }
+_NOTE: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
+"""R4 has no `DiagnosticReport.note`: R5's stands in as the extension that FHIR names for it."""
 _INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 
 
@@ -91,6 +93,9 @@ def diagnostic_report(draft: Draft) -> bytes:
             }
         ],
     }
+    if content.limits.texts:
+        note = f"{content.limits.heading}: {' '.join(content.limits.texts)}"
+        resource["extension"] = [{"url": _NOTE, "valueAnnotation": {"text": note}}]
     if conclusion:
         resource["conclusion"] = conclusion
     if coded:

@@ -45,6 +45,9 @@ def pdf(draft: Draft, image: StudyImage | None) -> bytes:
         for part in section.paragraphs:
             lead = f"{escape(part.lead)}. " if part.lead else ""
             story.append(line(f"{lead}{escape(part.text)}", "text"))
+    if content.limits.texts:
+        story.append(line(escape(content.limits.heading), "heading"))
+    story += [line(escape(text), "text") for text in content.limits.texts]
     if image is not None:
         story += [Spacer(0, 4 * mm), _film(draft, image)]
     for table in content.tables:

@@ -3,9 +3,10 @@
 Stated findings are measurement groups: the finding's code, its place, the calibrated probability as
 Certainty of Finding (DCM 111012), and the box on the stored image where an expert drew one.
 Lengths, areas and ratios are measurement groups with the lines that were measured. The report's
-sentences follow as Findings and Impressions, which the extensible template allows. The
-document is preliminary and unverified until signed; the algorithms are named with their versions.
-It carries the patient and study of the images it is about, so that it can be filed with them.
+sentences follow as Findings and Impressions, and what it leaves out as a Comment, which the
+extensible template allows. The document is preliminary and unverified until signed; the algorithms
+are named with their versions. It carries the patient and study of the images it is about, so that
+it can be filed with them.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ def structured_report(draft: Draft, source: Path | None, image: StudyImage | Non
         if section.name in (SectionName.FINDINGS, SectionName.IMPRESSION):
             texts = [paragraph.text for paragraph in section.paragraphs]
             root.ContentSequence.append(_narrative(section.name, texts))
+    left_out = sentences.limits
+    if left_out.texts:
+        root.ContentSequence.append(_note(f"{left_out.heading}: {' '.join(left_out.texts)}"))
     root.ContentSequence.append(_note(sentences.notice))
     root.ContentSequence.append(_note(f"Algorithms: {'; '.join(algorithms(draft))}"))
     signature = draft.signature

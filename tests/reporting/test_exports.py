@@ -18,10 +18,12 @@ from findings.labeler import label_report
 from findings.vocabulary import Finding, Language
 from imaging.loading import load_study
 from imaging.study import StudyImage
-from reporting.draft import Draft, DraftStatus, Section, Signature
+from reporting.draft import Draft, DraftStatus, ExpertNote, Section, Signature
 from reporting.exports import FORMATS, Format, export
 from reporting.files import read_draft
+from reporting.labels import labels
 from reporting.ledger import Decision
+from reporting.limits import limits
 from reporting.report_files import read_report_file
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
@@ -100,17 +102,60 @@ def test_a_pdf_holds_the_text_and_its_font(draft: Draft, image: StudyImage) -> N
     assert reader.trailer["/Root"]["/Lang"] == "en"
 
 
+def _text_of(form: Format, content: bytes) -> str:
+    """What a reader that is not ours finds in an export, on one line."""
+    if form is Format.PDF:
+        pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+        text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
+    elif form is Format.DOCX:
+        import docx
+
+        text = " ".join(p.text for p in docx.Document(io.BytesIO(content)).paragraphs)
+    elif form is Format.SR:
+        import pydicom
+
+        items = pydicom.dcmread(io.BytesIO(content)).ContentSequence
+        comments = [i for i in items if i.ConceptNameCodeSequence[0].CodeValue == "121106"]
+        text = " ".join(str(item.TextValue) for item in comments)
+    elif form is Format.FHIR:
+        text = base64.b64decode(json.loads(content)["presentedForm"][0]["data"]).decode()
+    else:
+        text = content.decode()
+    return " ".join(text.replace("\\", "").split())
+
+
+@pytest.mark.parametrize("form", [f for f in Format if f not in (Format.JSON, Format.OVERLAY)])
+@pytest.mark.parametrize("language", list(Language))
+def test_every_printed_export_says_what_the_report_leaves_out_also_when_signed(
+    draft: Draft, signed: Draft, language: Language, form: Format
+) -> None:
+    missing = ExpertNote(role="clues", name="x", status="timed_out", detail="")
+    changed = {"language": language, "experts": (missing,)}
+    words = labels(language)
+    for one in (draft.model_copy(update=changed), signed.model_copy(update=changed)):
+        said = limits(one)
+        assert len(said) == 2 and words.experts["timed_out"] in said[0]
+        text = _text_of(form, export(one, form, source=SOURCE))
+        assert all(sentence in text for sentence in said)
+        assert words.headings["limits"].lower() in text.lower()
+
+
+def test_fhir_notes_what_the_report_leaves_out_outside_the_conclusion(draft: Draft) -> None:
+    fhir = pytest.importorskip(
+        "fhir.resources.R4B.diagnosticreport", reason="fhir.resources is not installed"
+    )
+    content = json.loads(export(draft, Format.FHIR))
+    (note,) = fhir.DiagnosticReport.model_validate(content).extension
+    said = limits(draft)
+    assert said and all(sentence in note.valueAnnotation.text for sentence in said)
+    assert note.url.endswith("extension-DiagnosticReport.note")
+    assert not any(sentence in content["conclusion"] for sentence in said)
+
+
 @pytest.mark.parametrize("form", [Format.PDF, Format.DOCX])
 def test_texts_are_never_read_as_markup(hostile: Draft, form: Format) -> None:
     content = export(hostile, form)
-    if form is Format.PDF:
-        pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
-        pages = pypdf.PdfReader(io.BytesIO(content)).pages
-        text = "".join(page.extract_text() for page in pages)
-    else:
-        import docx
-
-        text = "".join(p.text for p in docx.Document(io.BytesIO(content)).paragraphs)
+    text = _text_of(form, content)
     assert "<script>alert(1)</script>" in text and "<b>x</b>" in text and "&amp;" in text
 
 
@@ -305,4 +350,4 @@ def test_the_command_writes_beside_the_draft(draft: Draft, tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     assert json.loads((folder / "report.fhir.json").read_text())["status"] == "preliminary"
     wanting = CliRunner().invoke(command, [str(folder), "--format", "sr"])
-    assert isinstance(wanting.exception, UserInputError)
+    assert wanting.exit_code == 2 and "--study" in wanting.output

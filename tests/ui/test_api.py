@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from agents.room import Board, Room, Shelf, StudyState
 from agents.settings import ApiSettings, Settings
@@ -158,6 +159,27 @@ def test_no_chest_film_is_refused_with_its_reason(client: TestClient) -> None:
     assert told["state"] == "failed" and told["detail"]
     assert client.delete(f"/v1/studies/{key}", headers=TWO).status_code == 204
     assert client.get(f"/v1/studies/{key}", headers=TWO).status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["no film", "another patient"])
+def test_a_prior_that_can_be_none_is_told_plainly_and_the_study_kept(
+    client: TestClient, wrong: str
+) -> None:
+    prior = (SAMPLES / "cardiomegaly.dcm").read_bytes()
+    said, state = "The prior is another patient's by its PatientID", "failed"
+    if wrong == "no film":
+        stream = io.BytesIO()
+        Image.linear_gradient("L").resize((512, 512)).save(stream, format="png")
+        prior, said, state = stream.getvalue(), "The prior was refused as no frontal", "refused"
+    files = {"study": ("x", (SAMPLES / "effusion.dcm").read_bytes()), "prior": ("y", prior)}
+    key = client.post("/v1/studies", files=files, headers=TWO).json()["id"]
+    assert client.post(f"/v1/studies/{key}/draft", json={}, headers=TWO).status_code == 202
+    stream_told = client.get(f"/v1/studies/{key}/events", headers=TWO).text
+    told = client.get(f"/v1/studies/{key}", headers=TWO).json()
+    assert (told["id"], told["state"]) == (key, state) and said in told["detail"]
+    assert told["detail"] in json.loads(stream_told.strip().splitlines()[-1][6:])["detail"]
+    assert client.get(f"/v1/studies/{key}/draft", headers=TWO).status_code == 409
+    assert client.delete(f"/v1/studies/{key}", headers=TWO).status_code == 204
 
 
 @pytest.mark.parametrize("key", ["..", "0" * 16, "%2e%2e%2fetc", "x" * 300])

@@ -17,17 +17,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.editing import open_book
+from agents.editing import PersonAct, act_on, open_book
 from agents.room import Room
 from agents.settings import Settings
 from findings.errors import StudyError, UserInputError
+from findings.vocabulary import Language
 from imaging.loading import load_study
+from reporting.draft import DraftStatus
+from reporting.limits import limits
 from ui.web.calls import Calls
 from ui.web.door import COOKIE, browser_of
 from ui.web.film import film_view
 from ui.web.page import SCRIPTS, build_page, served
 from ui.web.report import evidence_view, report_view
-from ui.web.shapes import Asked, DraftWanted, Given, Heard, OfStudy
+from ui.web.shapes import Asked, DraftWanted, Given, Heard, Nothing, OfStudy, Since
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 ASSETS = Path(__file__).parents[2] / "ui" / "web" / "assets"
@@ -72,6 +75,24 @@ def test_sentences_name_evidence_that_is_there_and_outlines_lie_on_the_film() ->
     assert len(rings) >= 5
     for ring in rings:
         assert all(0 <= x <= image.width and 0 <= y <= image.height for x, y in ring)
+
+
+def test_what_the_report_leaves_out_is_shown_in_its_language_and_when_signed(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(SAMPLES / "drafts" / "cardiomegaly", tmp_path / "draft"))
+    book, draft = open_book(folder)
+    signed = draft.model_copy(update={"status": DraftStatus.SIGNED})
+    for one in (draft, signed):
+        shown = report_view(one, book, has_prior=False)["limits"]
+        assert shown["texts"] == list(limits(draft)) != []
+        assert shown["heading"] == "What this report leaves out"
+    spanish = PersonAct(act="translate", language=Language.SPANISH)
+    act_on(folder, spanish, has_prior=False, load=lambda: load_study(SAMPLES / "cardiomegaly.dcm"))
+    book, draft = open_book(folder)
+    shown = report_view(draft, book, has_prior=False)["limits"]
+    assert shown["heading"] == "Lo que este informe no abarca"
+    assert "ningún experto en uso" in shown["texts"][-1]
 
 
 def test_only_what_was_uploaded_is_read(room: Room, tmp_path: Path) -> None:
@@ -145,6 +166,25 @@ def test_a_prior_that_can_be_none_is_refused_and_the_study_kept(room: Room, tmp_
             kept = calls.give("a", given)
             assert calls.open("a", OfStudy(study=kept["study"]))["priors"][0]["days"] == 90
     assert [len(study.priors) for study in room.shelf("a").all()] == [1, 0]
+
+
+def test_a_prior_that_the_gate_refuses_is_told_plainly_and_the_study_kept(
+    room: Room, tmp_path: Path
+) -> None:
+    calls = Calls(room, tmp_path)
+    (tmp_path / "study").write_bytes((SAMPLES / "normal.png").read_bytes())
+    Image.linear_gradient("L").resize((512, 512)).save(tmp_path / "prior", format="png")
+    given = Given(path=str(tmp_path / "study"), prior=str(tmp_path / "prior"))
+    kept = OfStudy(study=calls.give("a", given)["study"])
+    calls.start("a", DraftWanted(study=kept.study))
+    assert [event for event in room.board.watch(kept.study) if event is not None]
+    told = calls.progress("a", Since(study=kept.study))
+    assert told["over"] and told["state"] == "refused"
+    assert told["detail"].startswith("The prior was refused as no frontal chest radiograph:")
+    assert told["detail"].endswith("Give a frontal chest film of an earlier day, or no prior.")
+    (card,) = calls.worklist("a", Nothing())["studies"]
+    assert (card["state"], card["detail"]) == ("refused", told["detail"])
+    assert calls.open("a", kept)["film"] and calls.open("a", kept)["report"] is None
 
 
 def test_calls_refuse_what_they_do_not_know(room: Room, tmp_path: Path) -> None:

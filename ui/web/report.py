@@ -20,7 +20,9 @@ from findings.evidence import (
 from findings.regions import Region
 from findings.vocabulary import Language
 from reporting.draft import Draft
+from reporting.labels import labels
 from reporting.ledger import LedgerEntry
+from reporting.limits import limits
 from reporting.phrasebook import agree, phrase_book
 from reporting.remarks import reason_in, remarks
 from reporting.render import measurement_name, measurement_value, signed_by
@@ -34,6 +36,7 @@ def report_view(draft: Draft, book: EditBook, has_prior: bool) -> dict[str, Any]
     """What `assets/report.js` shows; it changes with every edit."""
     report = book.report(draft)
     notes = book.notes(draft, has_prior)
+    spoken = draft.model_copy(update={"language": report.language})
     return {
         "language": report.language.value,
         "status": draft.status.value,
@@ -43,6 +46,10 @@ def report_view(draft: Draft, book: EditBook, has_prior: bool) -> dict[str, Any]
         "open": report.open,
         "sentences": [_sentence(line, notes, draft, report.language) for line in report.lines],
         "notes": [_note(note, report.language) for note in notes if note.sentence is None],
+        "limits": {
+            "heading": labels(report.language).headings["limits"],
+            "texts": list(limits(spoken)),
+        },
     }
 
 

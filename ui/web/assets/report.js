@@ -22,8 +22,19 @@ function writeReport() {
     if (adding) pane.append(editor({ text: '', section: name }));
   }
   for (const note of report.notes) pane.append(noteLine(note, null));
+  if (report.limits.texts.length) pane.append(limitsOf(report));
   pane.scrollTop = scroll;
   tellStatus(); markSentences();
+}
+
+// What the report leaves out, in its own language: no sentence of it, so without a verdict.
+function limitsOf(report) {
+  const box = make('section', 'limits');
+  box.lang = report.language;
+  const head = make('h3', '', report.limits.heading); head.id = 'limits-title';
+  box.setAttribute('aria-labelledby', head.id);
+  box.append(head, ...report.limits.texts.map((text) => make('p', '', text)));
+  return box;
 }
 
 function tellStatus() {
