@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from findings.errors import ExpertError
 from findings.evidence import Evidence
@@ -34,13 +35,38 @@ WHAT_IT_DOES: Final[dict[Role, str]] = {
 }
 
 
+_STRING: Final = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def _named(names: type[StrEnum]) -> BeforeValidator:
+    """Takes a value by its name or in words; a wrong one is told which there are."""
+
+    def read(value: Any) -> Any:
+        if value is None or isinstance(value, names):
+            return value
+        name = str(value).strip().lower().replace(" ", "_")
+        if name not in set(names):
+            raise ValueError(f"no such {names.__name__.lower()}; there are: {', '.join(names)}")
+        return names(name)
+
+    return BeforeValidator(read)
+
+
 class ExpertQuestion(BaseModel):
-    """What to ask an expert; everything left out is not filtered."""
+    """What to ask an expert; everything left out is not filtered.
+
+    Its JSON schema lists no findings and no regions, which would fill a small model's context.
+    Names are checked on receipt instead.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    finding: Finding | None = Field(default=None, description="only evidence on this finding")
-    region: Region | None = Field(default=None, description="only evidence on this region")
+    finding: Annotated[Finding | None, _named(Finding), WithJsonSchema(_STRING)] = Field(
+        default=None, description="only evidence on this finding, e.g. pleural_effusion"
+    )
+    region: Annotated[Region | None, _named(Region), WithJsonSchema(_STRING)] = Field(
+        default=None, description="only evidence on this region, e.g. left_lung"
+    )
     side: Side | None = Field(default=None, description="only evidence on this side (patient's)")
 
 

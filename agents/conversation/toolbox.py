@@ -6,17 +6,18 @@ Each tool is bound to one draft: a language model chooses what to ask, never whi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.conversation.answer import Answer
 from agents.conversation.router import Intent, Question, route
+from findings.evidence import Evidence
 from findings.regions import Region
 from findings.vocabulary import Finding, Language, Side
 from reporting.draft import Draft
-from tools.as_langchain import WHAT_IT_DOES, ExpertQuestion, evidence_json
+from tools.as_langchain import WHAT_IT_DOES, ExpertQuestion
 from tools.contract import Role
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 Act = Callable[[Draft, Question], Answer]
 """Answers a question from a draft by rules."""
-_MOST_ITEMS: Final = 40
+EXPERT_EVIDENCE: Final = "expert_evidence"
+_MOST_CHARACTERS: Final = 2_000
+"""Of one expert's evidence: at most 1,100 tokens of the embedded model's, in a context of 4,096."""
+
+
+_UNTOLD: Final = {"mask", "landmarks", "expert", "version", "image", "screen", "coverage"}
 
 
 class _Arguments(BaseModel):
@@ -52,6 +58,12 @@ class InWords(_Arguments):
 
 class Nothing(_Arguments):
     """Nothing need be said."""
+
+
+class OfExpert(ExpertQuestion):
+    """Whose evidence is wanted, and on what."""
+
+    role: Role = Field(description="which expert")
 
 
 _TOOLS: Final[Mapping[Intent, tuple[type[BaseModel], str]]] = {
@@ -101,7 +113,7 @@ class Toolbox:
         """Every text that a tool returned."""
 
     def tools(self) -> list[StructuredTool]:
-        """One tool for each kind of question, and one for each expert that gave evidence."""
+        """One tool for each kind of question, and one for the evidence of every expert."""
         from langchain_core.tools import StructuredTool
 
         def add(intent: Intent, schema: type[BaseModel], what: str) -> StructuredTool:
@@ -113,7 +125,8 @@ class Toolbox:
             )
 
         made = [add(intent, schema, what) for intent, (schema, what) in _TOOLS.items()]
-        return made + [self._expert(role, names) for role, names in self._experts().items()]
+        experts = self._experts()
+        return [*made, self._evidence(experts)] if experts else made
 
     def _answer(self, intent: Intent, given: Mapping[str, str | None]) -> str:
         answer = self._acts[intent](self._draft, self._question(intent, given))
@@ -145,29 +158,62 @@ class Toolbox:
                 found.setdefault(Role(model.role), set()).add(model.name)
         return found
 
-    def _expert(self, role: Role, names: set[str]) -> StructuredTool:
-        from langchain_core.tools import StructuredTool
+    def _evidence(self, experts: Mapping[Role, set[str]]) -> StructuredTool:
+        """One tool for all: as many would repeat their schema as often."""
+        from langchain_core.tools import StructuredTool, ToolException
 
         def ask(
-            finding: Finding | None = None, region: Region | None = None, side: Side | None = None
+            role: Role,
+            finding: Finding | None = None,
+            region: Region | None = None,
+            side: Side | None = None,
         ) -> str:
+            if role not in experts:
+                raise ToolException(f"No {role} gave evidence; these did: {', '.join(experts)}.")
             items = [
                 item
                 for item in self._draft.evidence
-                if item.expert in names
+                if item.expert in experts[role]
                 and finding in (None, item.finding)
                 and region in (None, item.region)
                 and side in (None, item.side)
             ]
-            return self._returned(evidence_json(items[:_MOST_ITEMS]))
+            return self._returned(_brief(items))
 
+        does = " ".join(f"{role}: {WHAT_IT_DOES[role]}" for role in experts)
         return StructuredTool.from_function(
-            ask, name=role.value, description=WHAT_IT_DOES[role], args_schema=ExpertQuestion
+            ask,
+            name=EXPERT_EVIDENCE,
+            description=f"What one expert saw, item by item, as JSON. {does}",
+            args_schema=OfExpert,
+            handle_tool_error=True,
         )
 
     def _returned(self, text: str) -> str:
         self.said.append(text)
         return text
+
+
+def _brief(evidence: Sequence[Evidence]) -> str:
+    """Evidence as JSON for a small context: numbers rounded, and no more of it than fits."""
+    told: list[str] = []
+    for item in evidence:
+        stated = item.model_dump(mode="json", exclude=_UNTOLD, exclude_none=True)
+        told.append(json.dumps(_rounded(stated), ensure_ascii=False))
+        if sum(map(len, told)) > _MOST_CHARACTERS:
+            told.pop()
+            break
+    left_out = len(evidence) - len(told)
+    more = f', "left_out": {left_out}, "hint": "name a finding, region or side"' if left_out else ""
+    return f'{{"evidence": [{", ".join(told)}]{more}}}'
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {key: _rounded(own) for key, own in value.items()}
+    return [_rounded(own) for own in value] if isinstance(value, list) else value
 
 
 def _finding(words: str | None, language: Language) -> Finding | None:

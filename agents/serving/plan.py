@@ -52,7 +52,7 @@ class ServerPlan(Frozen):
     device: Device = Device.CPU
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    context: int = Field(default=8192, ge=256)
+    context: int = Field(default=4096, ge=256)
     """Tokens of prompt and answer together."""
     requests_at_once: int = Field(default=16, ge=1)
     requests_waiting: int = Field(default=256, ge=1)

@@ -31,7 +31,7 @@ class ServerRequest(Frozen):
     """Put the one adapter into the weights; `None`: on a CPU, where adapters are slow."""
     host: str = "127.0.0.1"
     port: int = 8000
-    context: int = 8192
+    context: int = 4096
     requests_at_once: int = 16
     tensor_parallel: int = 1
     pipeline_parallel: int = 1

@@ -126,7 +126,7 @@ def test_a_carried_answer_stands_and_names_its_writer(ask: Ask) -> None:
     assert [claim.finding for claim in answer.claims] == [Finding.CARDIOMEGALY]
     assert answer.evidence
     offered = {tool["function"]["name"] for tool in server.requests[0]["tools"]}
-    assert {"presence", "measurement", "change", "classifier", "measurer"} <= offered
+    assert {"presence", "measurement", "change", "expert_evidence"} <= offered
     assert server.requests[1]["messages"][-1]["role"] == "tool"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from findings.evidence import Evidence
@@ -39,8 +40,22 @@ def test_a_question_is_typed_and_answered_with_evidence_without_masks(
     assert len(everything) > 11 and not any("mask" in item for item in everything)
     assert [item["region"] for item in left] == ["left_lung"]
     assert left[0]["kind"] == "region_mask" and len(left[0]["box"]) == 4
-    with pytest.raises(ValidationError):
-        tool.invoke({"side": "port"})
+    for wrong, told in (
+        ({"side": "port"}, "'right'"),
+        ({"finding": "flu"}, "no such finding; there are: no_finding, cardiomegaly"),
+        ({"region": "liver"}, "no such region; there are: left_lung, right_lung"),
+    ):
+        with pytest.raises(ValidationError, match=told):
+            tool.invoke(wrong)
+    assert json.loads(tool.invoke({"region": "Left lung", "side": "left"})) == left
+
+
+def test_a_schema_lists_no_findings_and_no_regions(
+    make_study: MakeStudy, segmenter_model: Any, cache: Path
+) -> None:
+    tool = as_langchain(SegmenterExpert(cache, segmenter_model), make_study(), nothing)
+    schema = json.dumps(convert_to_openai_tool(tool))
+    assert len(schema) < 1_200 and "pneumothorax" not in schema and "right_lung" not in schema
 
 
 def test_evidence_that_an_expert_needs_is_gathered(

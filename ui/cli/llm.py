@@ -47,7 +47,7 @@ def llm() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
-    "--context", default=8192, show_default=True, type=click.IntRange(256), help="Tokens."
+    "--context", default=4096, show_default=True, type=click.IntRange(256), help="Tokens."
 )
 @click.option(
     "--requests", default=16, show_default=True, type=click.IntRange(1), help="Batched together."
