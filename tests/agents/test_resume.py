@@ -126,9 +126,12 @@ def test_an_unknown_thread_and_a_damaged_file_are_told_plainly(tmp_path: Path) -
 
 
 def test_checkpoints_and_logs_and_audit_hold_no_patient_words(
-    film: Path, killed: str, caplog: pytest.LogCaptureFixture
+    film: Path, killed: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    # A command that ran in this process before keeps its log to itself.
+    monkeypatch.setattr(logging.getLogger("readingroom"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("readingroom"), "level", logging.DEBUG)
     settings = fake_settings(film.parent)
     planted = ("Jane Roe", "Roe^Jane", "MRN 4711")
     draft_study(

@@ -233,17 +233,17 @@ def test_reports_are_kept_and_gone_on_from(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_writing_process_that_fails_gives_its_reason(tmp_path: Path) -> None:
     order = Order(
-        writer=WriterName.CLALA,
+        writer=WriterName.TRRG,
         shelf=Shelf(language=ENGLISH, normal="x", weights=tmp_path),
         films=(tmp_path / "a.png",),
-        keep=tmp_path / "clala.jsonl",
+        keep=tmp_path / "trrg.jsonl",
     )
     from evaluation.reports import running
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("READINGROOM_CACHE_DIR", str(tmp_path))
         found = running.run_writer(order)
-    assert "clala" in found.lacking and "readingroom train report" in found.lacking
+    assert "trrg" in found.lacking and "readingroom train report" in found.lacking
 
 
 def test_nothing_to_compare_on_is_said(tmp_path: Path) -> None:
