@@ -160,6 +160,7 @@ def test_a_study_from_the_upload_to_the_signature_and_after_a_restart(
     server.start()
     page = visitor.enter()
     assert "Dr. Ana Müller" in page.inner_text(".status.signed")
+    assert "Not looked at by any expert" in page.inner_text(".report .limits")
     page.click("[data-tab=ask]")
     assert "how big is the heart?" in page.inner_text(".said")
     assert page.locator(".sentence .acts").count() == 0
