@@ -126,8 +126,9 @@ def _lung_mask(x0: int, x1: int) -> RunLengthMask:
     return RunLengthMask(height=100, width=100, runs=tuple(runs))
 
 
-def test_masks_place_boxes_whatever_the_expert_said() -> None:
-    lungs = [
+def _lungs(left_from: int) -> list[RegionMask]:
+    sides = ((1, Region.RIGHT_LUNG, 10, 40), (2, Region.LEFT_LUNG, left_from, 90))
+    return [
         RegionMask(
             id=f"E{number}",
             expert="segmenter",
@@ -137,11 +138,12 @@ def test_masks_place_boxes_whatever_the_expert_said() -> None:
             mask=_lung_mask(x0, x1),
             quality=1.0,
         )
-        for number, region, x0, x1 in (
-            (1, Region.RIGHT_LUNG, 10, 40),
-            (2, Region.LEFT_LUNG, 60, 90),
-        )
+        for number, region, x0, x1 in sides
     ]
+
+
+def test_masks_place_boxes_whatever_the_expert_said() -> None:
+    lungs = _lungs(left_from=60)
     box = Detection(
         id="E3",
         expert="detector",
@@ -171,21 +173,7 @@ def _heart_mask() -> RegionMask:
 
 
 def test_what_of_the_lungs_is_seen_through_the_heart_lies_behind_it() -> None:
-    lungs = [
-        RegionMask(
-            id=f"E{number}",
-            expert="segmenter",
-            version="1",
-            region=region,
-            box=(x0, 20, x1, 80),
-            mask=_lung_mask(x0, x1),
-            quality=1.0,
-        )
-        for number, region, x0, x1 in (
-            (1, Region.RIGHT_LUNG, 10, 40),
-            (2, Region.LEFT_LUNG, 70, 90),
-        )
-    ]
+    lungs = _lungs(left_from=70)
     boxes = [
         Detection(
             id=f"E{number}",
