@@ -112,11 +112,9 @@ def served_agent(settings: Settings) -> ToolAgent | None:
         return None
     from agents.aggregator.served import served_chat, served_name
     from agents.conversation.tool_agent import ROUNDS, ToolAgent
-    from agents.serving.record import running_server
+    from agents.serving.record import server_at
 
-    record = running_server(settings.cache_dir)
-    if record is not None and record.address != llm.base_url:
-        record = None
+    record = server_at(settings.cache_dir, llm.base_url)
     name = served_name(llm, record)
     each = llm.model_copy(update={"timeout_seconds": llm.timeout_seconds / ROUNDS})
     return ToolAgent(served_chat(each, name), name)

@@ -67,7 +67,7 @@ def served_judge(settings: Settings, model: str = "", *, allow_remote: bool = Fa
 
     from agents.aggregator.served import served_chat, served_name
     from agents.serving.health import look
-    from agents.serving.record import running_server
+    from agents.serving.record import server_at
     from models.published.endpoint import is_this_machine
 
     llm = settings.llm
@@ -86,9 +86,7 @@ def served_judge(settings: Settings, model: str = "", *, allow_remote: bool = Fa
             "('readingroom llm serve'), or name the address of another in the setting "
             "llm.base_url."
         )
-    record = running_server(settings.cache_dir)
-    if record is not None and record.address != llm.base_url:
-        record = None
+    record = server_at(settings.cache_dir, llm.base_url)
     name = model or served_name(llm, record)
     if name not in health.models:
         if model or len(health.models) != 1:

@@ -14,7 +14,7 @@ from agents.aggregator.prompt import (
     load_prompt,
     load_report_prompt,
 )
-from agents.serving.record import running_server
+from agents.serving.record import server_at
 from agents.settings import Settings
 from findings.errors import WeightsError
 from findings.vocabulary import Language
@@ -109,9 +109,7 @@ def served_backend(settings: Settings) -> ReportChatBackend:
     from agents.aggregator.served import patient_asking, served_chat, served_name, warm_client
 
     llm = settings.llm
-    record = running_server(settings.cache_dir)
-    if record is not None and record.address != llm.base_url:
-        record = None
+    record = server_at(settings.cache_dir, llm.base_url)
     name = served_name(llm, record)
     behind = None if record is None else record.named(name)
     use = ModelUse(role="aggregator", name=name, version="served", licence="as served")

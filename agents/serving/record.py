@@ -68,6 +68,12 @@ def running_server(cache_dir: Path) -> ServerRecord | None:
         return None
 
 
+def server_at(cache_dir: Path, address: str) -> ServerRecord | None:
+    """The running server of this application, where it is the one at this address."""
+    record = running_server(cache_dir)
+    return record if record is not None and record.address == address else None
+
+
 @contextmanager
 def sole_server(cache_dir: Path) -> Iterator[Path]:
     """Be the one server of this machine's user; gives the folder of its record and log.
