@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from ui.cli.figures import leave
 from ui.cli.progress import transfer_progress
 
 
@@ -72,5 +73,4 @@ def llm(
                 notes.append(f"The server was not measured: {error}")
     report = report.model_copy(update={"notes": tuple(notes)})
     click.echo(report.markdown())
-    if json_file is not None:
-        json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    leave(report, json_file)

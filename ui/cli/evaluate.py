@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -12,10 +12,8 @@ from ui.cli.evaluate_judged import consistency, label_extraction
 from ui.cli.evaluate_reports import papers, reports
 from ui.cli.evaluate_sensitivity import sensitivity
 from ui.cli.evaluate_writing import writing
+from ui.cli.figures import leave
 from ui.cli.stages import stages
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _DATA = click.option("--data", type=_FOLDER, required=True)
@@ -61,13 +59,9 @@ def experts(
             data, split, Lineup.chosen(), progress, cache=cache, votes=votes, cost=cost
         )
     click.echo(report.markdown())
-    _write(report, json_file)
+    leave(report, json_file, markdown, report.tables())
     if figures is not None:
         report.draw(figures)
-    if markdown is not None:
-        from evaluation.page import refresh_tables
-
-        refresh_tables(markdown, report.tables())
 
 
 @evaluate.command()
@@ -116,13 +110,9 @@ def fusion(
         heard = kept_votes(votes, data, split, readings)
     report = evaluate_fusion(heard, default_fusion(), training_shares(data))
     click.echo("\n".join(report.markdown()))
-    _write(report, json_file)
+    leave(report, json_file, markdown, {"fusion": report.markdown()})
     if write is not None:
         write_fusion(write, report, "readingroom evaluate fusion --data DIR --write FILE")
-    if markdown is not None:
-        from evaluation.page import refresh_tables
-
-        refresh_tables(markdown, {"fusion": report.markdown()})
 
 
 @evaluate.command("gate")
@@ -136,7 +126,7 @@ def evaluate_input_gate(data: Path, json_file: Path | None, split: str, most: in
 
     report = evaluate_gate(data, split=split, most=most)
     click.echo(report.markdown())
-    _write(report, json_file)
+    leave(report, json_file)
 
 
 @evaluate.command("labeler")
@@ -149,12 +139,7 @@ def evaluate_report_labeler(json_file: Path | None) -> None:
 
     report = evaluate_labeler(locate("report-corpora", load_settings().cache_dir))
     click.echo(report.markdown())
-    _write(report, json_file)
-
-
-def _write(report: BaseModel, json_file: Path | None) -> None:
-    if json_file is not None:
-        json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    leave(report, json_file)
 
 
 evaluate.add_command(reports)

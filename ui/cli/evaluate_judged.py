@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from ui.cli.figures import leave
 from ui.cli.stages import stages
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -51,7 +52,6 @@ def consistency(
     from agents.judging import served_judge
     from agents.settings import load_settings
     from evaluation.consistency import evaluate_consistency
-    from evaluation.page import refresh_tables
     from ui.cli.evaluate_reports import chosen_writers
 
     settings, writers = load_settings(), chosen_writers(models)
@@ -68,10 +68,7 @@ def consistency(
             progress=progress,
         )
     click.echo("\n".join(found.markdown()))
-    if json_file is not None:
-        json_file.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if markdown is not None:
-        refresh_tables(markdown, {"consistency": found.markdown()})
+    leave(found, json_file, markdown, {"consistency": found.markdown()})
 
 
 @click.command("label-extraction")
@@ -87,7 +84,6 @@ def label_extraction(
     from agents.judging import served_judge
     from agents.settings import load_settings
     from evaluation.label_extraction import evaluate_extraction
-    from evaluation.page import refresh_tables
     from models.weights import locate
 
     settings = load_settings()
@@ -96,7 +92,4 @@ def label_extraction(
     with stages() as progress:
         found = evaluate_extraction(corpora, judge, most, progress)
     click.echo("\n".join(found.markdown()))
-    if json_file is not None:
-        json_file.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if markdown is not None:
-        refresh_tables(markdown, {"label-extraction": found.markdown()})
+    leave(found, json_file, markdown, {"label-extraction": found.markdown()})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from findings.errors import UserInputError
+from ui.cli.figures import leave
 from ui.cli.stages import stages
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def reports(
     paper reports on, its own figures are printed beside ours.
     """
     from agents.settings import load_settings
-    from evaluation.page import refresh_tables
     from evaluation.reports.comparison import compare_reports
     from evaluation.reports.score import Metrics
 
@@ -71,10 +71,7 @@ def reports(
             progress=progress,
         )
     click.echo(found.markdown())
-    if json_file is not None:
-        json_file.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if markdown is not None:
-        refresh_tables(markdown, found.tables())
+    leave(found, json_file, markdown, found.tables())
 
 
 @click.command()

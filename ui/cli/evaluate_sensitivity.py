@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ui.cli.figures import leave
 from ui.cli.stages import stages
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -32,7 +33,6 @@ def sensitivity(
     """Describe films of DATA with lesion labels and regions of different quality."""
     from agents.settings import load_settings
     from evaluation.label_sensitivity import evaluate_sensitivity
-    from evaluation.page import refresh_tables
     from models.clala.inference import load_clala
 
     cache = load_settings().cache_dir
@@ -40,9 +40,6 @@ def sensitivity(
     with stages() as progress:
         report = evaluate_sensitivity(data, writer, cache, most, seed, progress)
     click.echo("\n".join(report.markdown()))
-    if json_file is not None:
-        json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    leave(report, json_file, markdown, {"sensitivity": report.markdown()})
     if figure is not None:
         report.draw(figure)
-    if markdown is not None:
-        refresh_tables(markdown, {"sensitivity": report.markdown()})

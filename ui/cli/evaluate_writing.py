@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ui.cli.figures import leave
 from ui.cli.stages import stages
 
 if TYPE_CHECKING:
@@ -59,12 +60,7 @@ def writing(
     with stages() as progress:
         report = evaluate_writing(cases, writers, source, progress)
     click.echo("\n".join(report.markdown()))
-    if json_file is not None:
-        json_file.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if markdown is not None:
-        from evaluation.page import refresh_tables
-
-        refresh_tables(markdown, {f"writing-{language}-{source}": report.markdown()})
+    leave(report, json_file, markdown, {f"writing-{language}-{source}": report.markdown()})
 
 
 def _writers(
