@@ -22,6 +22,7 @@ from agents.label_extraction import (
     labeler_labels,
     load_extraction_prompt,
 )
+from evaluation.picking import evenly
 from evaluation.report_corpora import Example, Part, openi_examples, part_of
 from findings.catalogue import is_a
 from findings.claims import Frozen
@@ -102,10 +103,8 @@ def evaluate_extraction(
     Raises:
         BackendError: no report at all could be labelled.
     """
-    examples = [e for e in openi_examples(corpora) if part_of(e.patient) is Part.HELD_OUT]
-    if most and most < len(examples):
-        places = np.linspace(0, len(examples) - 1, most).round().astype(int)
-        examples = [examples[place] for place in places]
+    held_out = [e for e in openi_examples(corpora) if part_of(e.patient) is Part.HELD_OUT]
+    examples = evenly(held_out, most)
     read: list[tuple[Example, LesionLabels]] = []
     last: BackendError | None = None
     for number, example in enumerate(examples):

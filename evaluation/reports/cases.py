@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.picking import evenly
 from evaluation.reports.pairs import ReferenceReport
 from findings.errors import StudyError
 from findings.evidence import Box
@@ -70,11 +71,7 @@ class CaseSplit:
 
     def first(self, most: int) -> CaseSplit:
         """At most so many of the compared ones, evenly over them; 0 is all."""
-        if not most or most >= len(self.compared):
-            return self
-        places = np.linspace(0, len(self.compared) - 1, most).round().astype(int)
-        kept = tuple(self.compared[int(place)] for place in places)
-        return replace(self, compared=kept)
+        return replace(self, compared=evenly(self.compared, most))
 
 
 def read_split(data: Path, cache: Path, every: bool = False, seen: Path | None = None) -> CaseSplit:
