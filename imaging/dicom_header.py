@@ -251,8 +251,8 @@ def _header(dataset: Dataset, syntax: UID, limits: LoadLimits) -> tuple[DicomHea
         view_position=text_of(dataset, "ViewPosition"),
         view_codes=_view_codes(dataset),
         patient_orientation=_orientation(dataset),
-        patient=_digest(dataset, "PatientID"),
-        patient_issuer=_digest(dataset, "IssuerOfPatientID"),
+        patient=identifier_digest(dataset, "PatientID"),
+        patient_issuer=identifier_digest(dataset, "IssuerOfPatientID"),
         study_day=_study_day(dataset),
         age_years=_age_years(dataset),
         sex=_sex(dataset),
@@ -337,7 +337,7 @@ def _orientation(dataset: Dataset) -> tuple[str, str] | None:
 _PROCESS_KEY = secrets.token_bytes(16)
 
 
-def _digest(dataset: Dataset, keyword: str) -> str | None:
+def identifier_digest(dataset: Dataset, keyword: str) -> str | None:
     """An identifier as a digest under a key of this process alone.
 
     It tells whether two files name the same, and neither what that is nor anything tomorrow.

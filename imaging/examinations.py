@@ -6,7 +6,6 @@ leaves is the order and the days between.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from findings.errors import StudyError
 from imaging.dicom_elements import text_of
-from imaging.dicom_header import is_dicom, read_elements
+from imaging.dicom_header import identifier_digest, is_dicom, read_elements
 from imaging.limits import LoadLimits
 
 _START = 132
@@ -99,13 +98,11 @@ def _filing(file: Path, limits: LoadLimits) -> tuple[str, str, str]:
         header = read_elements(file.read_bytes(), limits, _WANTED)
     except (StudyError, OSError):
         return "", "", ""  # the loader says what is wrong with it
-    study, day, time, patient = (
-        text_of(header, keyword) or ""
-        for keyword in ("StudyInstanceUID", "StudyDate", "StudyTime", "PatientID")
+    study, day, time = (
+        text_of(header, keyword) or "" for keyword in ("StudyInstanceUID", "StudyDate", "StudyTime")
     )
     order = f"{day}{re.sub(r'[^0-9]', '', time)[:6]}" if _day(day) else ""
-    digest = hashlib.sha256(patient.encode()).hexdigest() if patient else ""
-    return study, digest, order
+    return study, identifier_digest(header, "PatientID") or "", order
 
 
 def _day(order: str) -> date | None:
