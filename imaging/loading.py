@@ -115,8 +115,7 @@ def _require_prior(before: _Found, now: _Found) -> None:
 
 def _doubts(before: Study, now: Study) -> Iterator[str]:
     """What speaks against the prior without settling it."""
-    sexes = {before.patient_sex, now.patient_sex}
-    if len(sexes) == 2 and sexes == {"F", "M"}:
+    if {before.patient_sex, now.patient_sex} == {"F", "M"}:
         yield "the prior disagrees with the study on the patient's sex; check whose it is"
     if before.study_key == now.study_key:
         yield "the prior is the same picture as the study"

@@ -67,11 +67,23 @@ def note(runtime: Run, node: str, detail: str) -> None:
 
 def show_sentence(runtime: Run, node: str, section: SectionName, sentence: Sentence) -> None:
     """Stream a sentence that has passed its read-back."""
-    event = ProgressEvent(node=node, phase=Phase.NOTE, section=section, sentence_id=sentence.id)
-    emit(runtime, event.model_copy(update={"sentence": sentence.text}))
+    shown = ProgressEvent(
+        node=node,
+        phase=Phase.NOTE,
+        section=section,
+        sentence_id=sentence.id,
+        sentence=sentence.text,
+    )
+    emit(runtime, shown)
 
 
 def show_pending(runtime: Run, node: str, section: SectionName, sentence: Sentence) -> None:
     """Stream a wording that is not yet known to stand."""
-    event = ProgressEvent(node=node, phase=Phase.NOTE, section=section, sentence_id=sentence.id)
-    emit(runtime, event.model_copy(update={"pending": sentence.text}))
+    shown = ProgressEvent(
+        node=node,
+        phase=Phase.NOTE,
+        section=section,
+        sentence_id=sentence.id,
+        pending=sentence.text,
+    )
+    emit(runtime, shown)

@@ -27,7 +27,7 @@ from agents.reviewing import ReviewOutcome, ReviewRequest, review_study
 from agents.room.board import Board, Note, StudyState
 from agents.room.shelf import Shelf, ShelvedStudy
 from agents.room.words import Words
-from agents.services import Services
+from agents.services import Services, StudyLoader
 from agents.settings import Settings
 from agents.state import FinalText, SignOff
 from findings.errors import NotAChestRadiographError, ReadingRoomError, UserInputError
@@ -154,10 +154,7 @@ class Room:
 
     def load(self, study: ShelvedStudy) -> Study:
         """The study's images. Raises `StudyError` where they cannot be read."""
-        from imaging.loading import load_study
-
-        loader = self._services.load_study if self._services else load_study
-        return loader(study.study, prior=study.prior)
+        return self._loader()(study.study, prior=study.prior)
 
     def film(self, study: ShelvedStudy) -> StudyImage:
         """The frontal film of the study. Raises `StudyError` where it cannot be read."""
@@ -168,18 +165,17 @@ class Room:
 
         Raises `StudyError` where they cannot be read, `UserInputError` where there is no prior.
         """
-        from imaging.loading import load_study
-
         path = study.study if prior is None else study.prior_named(prior)
-        loader = self._services.load_study if self._services else load_study
-        return loader(path).images
+        return self._loader()(path).images
 
     def require_prior(self, study: ShelvedStudy, name: str) -> None:
         """Raise `StudyError` where a prior cannot be read, or cannot be the study's prior."""
+        self._loader()(study.study, prior=study.prior_named(name))
+
+    def _loader(self) -> StudyLoader:
         from imaging.loading import load_study
 
-        loader = self._services.load_study if self._services else load_study
-        loader(study.study, prior=study.prior_named(name))
+        return self._services.load_study if self._services else load_study
 
     def sign(self, study: ShelvedStudy, signer: str) -> Draft:
         """A person takes responsibility for the report: it becomes signed and stays as it is.
