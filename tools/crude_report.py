@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_SENTENCES = 30
 """No report of sixty words comes near; what a replaced generator writes beyond is not read."""
 
+_LEAST_WORDS = 3
+"""Of a sentence in which no claim is read: fewer are a fragment ("There."), which says nothing."""
+
 
 class CrudeReportModel(Protocol):
     """What writes the report: `models.crude_report.inference.CrudeReporter`."""
@@ -56,10 +59,12 @@ class CrudeReportExpert(NetworkExpert[CrudeReportModel]):
 def read_sentences(
     sentences: Sequence[str], card: ExpertCard, language: Language
 ) -> Iterator[CrudeSentence]:
-    """Each sentence with the claims that the labeler reads in it."""
+    """Each sentence with the claims that the labeler reads in it; fragments are passed over."""
     ids = evidence_ids()
     for sentence in sentences[:MOST_SENTENCES]:
         claims = tuple(claim.without_span() for claim in label_report(sentence, language))
+        if not claims and len(sentence.split()) < _LEAST_WORDS:
+            continue
         main = next((claim for claim in claims if claim.present), claims[0] if claims else None)
         yield CrudeSentence(
             id=next(ids),

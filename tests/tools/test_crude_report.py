@@ -65,6 +65,16 @@ def test_each_sentence_carries_the_claims_read_in_it(cache: Path) -> None:
     assert (third.claims, third.finding, third.side) == ((), None, None)
 
 
+def test_fragments_are_passed_over_but_not_short_sentences_that_say_something(
+    cache: Path,
+) -> None:
+    found = read(cache, "There.", "Cardiomegaly.", "The.", "No effusion.", "Of the.")
+    assert [item.text for item in found if isinstance(item, CrudeSentence)] == [
+        "Cardiomegaly.",
+        "No effusion.",
+    ]
+
+
 def test_an_empty_report_is_no_evidence_and_an_endless_one_is_cut(cache: Path) -> None:
     assert read(cache) == ()
     assert len(read(cache, "No pneumothorax.", seed=5000)) == MOST_SENTENCES
