@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from findings.vocabulary import Finding
+from models.data.anatomy_cache import resize_mask
 from models.data.box_sources import BoxRecord
 from models.data.files import cache_key, cached
 from models.data.pictures import read_film
 from models.data.records import Split
 from models.preprocessing import to_bytes, to_square
+from models.segmenter.inference import AnatomySegmenter, Structure
+
+LUNGS_SIZE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,36 @@ def load_boxes(
         splits=tuple(record.split for record in records),
         sources=tuple(record.source for record in records),
     )
+
+
+def load_lungs(
+    arrays: BoxArrays,
+    indices: NDArray[np.int64],
+    segmenter: AnatomySegmenter,
+    folder: Path | None,
+) -> NDArray[np.bool_]:
+    """Coarse masks of both lungs: bool ``(records, LUNGS_SIZE, LUNGS_SIZE)``.
+
+    Outlined for the records at ``indices``; empty for all others and where the lungs cannot be
+    trusted. The cache is keyed by the images themselves and the segmenter's weights.
+    """
+    images = arrays.images[indices]
+    content = hashlib.sha256(images.tobytes()).hexdigest()
+    key = cache_key(segmenter.config.weights_sha256, content)
+    found = cached(folder, f"boxes-{key}-lungs", lambda: _outline(images, segmenter))
+    lungs = np.zeros((len(arrays.images), LUNGS_SIZE, LUNGS_SIZE), dtype=np.bool_)
+    lungs[indices] = found
+    return lungs
+
+
+def _outline(images: NDArray[np.uint8], segmenter: AnatomySegmenter) -> NDArray[np.bool_]:
+    lungs = np.zeros((len(images), LUNGS_SIZE, LUNGS_SIZE), dtype=np.bool_)
+    for index, image in enumerate(images):
+        found = segmenter.segment(image.astype(np.float32) / 255)
+        if found.lung_box() is not None:
+            both = found.masks[Structure.LEFT_LUNG] | found.masks[Structure.RIGHT_LUNG]
+            lungs[index] = resize_mask(both, (LUNGS_SIZE, LUNGS_SIZE))
+    return lungs
 
 
 def _decode(records: list[BoxRecord], size: int) -> NDArray[np.uint8]:

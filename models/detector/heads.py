@@ -8,6 +8,7 @@ from torch.nn import functional
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes
 
+from models.detector.context import ContextHead, surroundings
 from models.detector.targets import MatchingRules, proposal_targets, undrawn
 
 _SMOOTHNESS = 1 / 9
@@ -44,7 +45,12 @@ class IndependentFindingHeads(RoIHeads):  # type: ignore[misc]
                 for own, target in zip(proposals, targets, strict=True)
             ]
         pooled = self.box_roi_pool(features, proposals, image_shapes)
-        logits, deltas = self.box_predictor(self.box_head(pooled))
+        if isinstance(self.box_head, ContextHead):
+            coarse = features[self.box_roi_pool.featmap_names[-1]]
+            hidden = self.box_head(pooled, surroundings(coarse, proposals, image_shapes))
+        else:
+            hidden = self.box_head(pooled)
+        logits, deltas = self.box_predictor(hidden)
         if self.training and targets is not None:
             return [], self._losses(logits, deltas, proposals, targets)
         counts = [len(own) for own in proposals]

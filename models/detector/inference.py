@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from findings.vocabulary import Finding
 from models.detector.config import DetectorConfig
 from models.detector.network import DetectorNetwork
+from models.detector.views import look
 from models.preprocessing import to_square
 from models.shipping import SHIPPED, load_weights, read_config
 
@@ -98,21 +99,16 @@ class FindingDetector:
             StudyError: the array is not an image.
         """
         started = time.perf_counter()
-        size = self.config.network.size
-        square = to_square(display, size)
-        with torch.inference_mode():
-            found = self._network([square.expand(3, -1, -1)])[0]
+        square = to_square(display, self.config.network.size)
+        found = look(self._network, square[None])[0]
         height, width = display.shape
         findings = list(self.config.findings)
-        scale = np.array([width, height, width, height]) / size
+        scale = np.array([width, height, width, height])
         boxes = []
-        for box, label, score in zip(
-            found["boxes"].double().numpy() * scale,
-            found["labels"].tolist(),
-            found["scores"].tolist(),
-            strict=True,
+        for box, number, score in zip(
+            found.boxes * scale, found.findings.tolist(), found.scores.tolist(), strict=True
         ):
-            finding = findings[label - 1]
+            finding = findings[number]
             x0, y0, x1, y1 = (float(value) for value in box)
             boxes.append(
                 FoundBox(finding, (x0, y0, x1, y1), score, self._probability(finding, score))

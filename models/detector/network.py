@@ -24,6 +24,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScale
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from models.blocks import early_layers, pyramid_trunk
+from models.detector.context import ContextHead
 from models.detector.heads import IndependentFindingHeads
 from models.detector.proposals import CautiousProposalNetwork
 from models.detector.targets import MatchingRules
@@ -47,6 +48,9 @@ class NetworkSettings(BaseModel):
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     pyramid_channels: int = Field(default=0, ge=0, description="0: no pyramid, the last map alone")
     hidden: int = Field(default=1024, gt=0, description="width of the second stage")
+    context: bool = Field(
+        default=False, description="the second stage is told each proposal's place and the image"
+    )
     pooled: int = Field(default=7, gt=0, description="side of ROI Align's output")
     canonical_scale: int = Field(
         default=224, gt=0, description="side of a box that is pooled from the map at stride 16"
@@ -61,6 +65,9 @@ class NetworkSettings(BaseModel):
     nms_overlap: float = Field(default=0.3, gt=0, lt=1)
     detections: int = Field(default=100, gt=0)
     score_floor: float = Field(default=0.01, ge=0, lt=1)
+    mirrored: bool = Field(
+        default=False, description="boxes are merged with those of the mirror image"
+    )
 
     @model_validator(mode="after")
     def _one_row_of_anchors_for_each_map(self) -> NetworkSettings:
@@ -69,6 +76,8 @@ class NetworkSettings(BaseModel):
             raise ValueError(f"anchor_sizes needs {maps} rows of one length")
         if (self.trunk == "resnet50") == bool(self.pyramid_channels):
             raise ValueError("the ResNet-50 is used without a pyramid, the EfficientNet with one")
+        if self.context and self.exhaustive:
+            raise ValueError("context is for findings that are judged one by one")
         return self
 
 
@@ -156,7 +165,7 @@ class DetectorNetwork(GeneralizedRCNN):  # type: ignore[misc]
             MultiScaleRoIAlign(
                 pooled_maps, settings.pooled, 2, canonical_scale=settings.canonical_scale
             ),
-            TwoMLPHead(backbone.out_channels * settings.pooled**2, settings.hidden),
+            _hidden_layers(settings, backbone.out_channels),
             FastRCNNPredictor(settings.hidden, outputs),
             fg_iou_thresh=0.5,
             bg_iou_thresh=0.5,
@@ -175,6 +184,7 @@ class DetectorNetwork(GeneralizedRCNN):  # type: ignore[misc]
             settings.size, settings.size, mean, deviation, size_divisible=32
         )
         super().__init__(backbone, rpn, heads, transform)
+        self.settings = settings
         self._frozen_blocks = frozen_blocks
         if settings.trunk == "efficientnet_lite0":
             for module in early_layers(backbone.trunk, frozen_blocks):
@@ -193,3 +203,10 @@ class DetectorNetwork(GeneralizedRCNN):  # type: ignore[misc]
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
+
+
+def _hidden_layers(settings: NetworkSettings, channels: int) -> nn.Module:
+    if settings.context:
+        return ContextHead(channels, settings.pooled, settings.hidden)
+    layers: nn.Module = TwoMLPHead(channels * settings.pooled**2, settings.hidden)
+    return layers

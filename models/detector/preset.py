@@ -38,6 +38,12 @@ class DetectorSettings(PresetSettings):
     instance_weight: float = Field(
         default=0.0, ge=0, description="of a finding stated but not drawn; 1: as a drawn one"
     )
+    simulated_nodule_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the films without any finding that are shown with a simulated nodule",
+    )
     batch_mix: BatchMix = BatchMix()
     false_boxes: float = Field(
         default=0.05, gt=0, description="for each finding and image: sets the score of showing"

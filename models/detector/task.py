@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from findings.vocabulary import Finding
 from models.data.augmentation import (
     AugmentationSettings,
     box_grids,
@@ -19,6 +20,7 @@ from models.data.augmentation import (
 )
 from models.data.box_cache import BoxArrays
 from models.data.records import Split
+from models.data.simulated_nodules import Box, add_nodule
 from models.detection_metrics import (
     Judged,
     average_precision,
@@ -28,7 +30,8 @@ from models.detection_metrics import (
 from models.detector.carrying import affine_of, carry_boxes
 from models.detector.network import DetectorNetwork
 from models.detector.preset import DetectorSettings
-from models.detector.targets import MatchingRules
+from models.detector.targets import PRESENT, MatchingRules
+from models.detector.views import Found, look
 
 _OVERLAP_OF_METRIC: Final = 0.4
 
@@ -37,7 +40,8 @@ class DetectorTask:
     """A task of :class:`models.training.loop.TrainingLoop`.
 
     Left-right mirroring is allowed: see :mod:`models.detector.carrying`. ``trunk`` holds the
-    first weights of the trunk, None for random ones.
+    first weights of the trunk, None for random ones. ``lungs`` are masks of both lungs, square and
+    of any size, one for each record: where one is not empty, nodules may be simulated.
     """
 
     best_metric = "mean_average_precision"
@@ -49,7 +53,9 @@ class DetectorTask:
         batch_size: int,
         arrays: BoxArrays,
         trunk: dict[str, Tensor] | None,
+        lungs: NDArray[np.bool_] | None = None,
     ) -> None:
+        self._lungs = lungs
         self._preset = preset
         self._augmentation = augmentation
         self._batch_size = batch_size
@@ -86,7 +92,12 @@ class DetectorTask:
         """Sum of the losses of both stages on a random batch of the three kinds of images."""
         kinds = random.choice(len(self._kinds), size=self._batch_size, p=self._shares)
         chosen = np.array([random.choice(self._kinds[kind]) for kind in kinds])
-        images = torch.from_numpy(self._arrays.images[chosen]).float().div(255)[:, None]
+        films = self._arrays.images[chosen].astype(np.float32) / 255
+        nodules = [
+            self._simulate(film, int(index), random)
+            for film, index in zip(films, chosen, strict=True)
+        ]
+        images = torch.from_numpy(films)[:, None]
         whole = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(len(chosen), 4)
         size = self._preset.network.size
         upright = replace(self._augmentation, flip=0.0)
@@ -98,17 +109,33 @@ class DetectorTask:
         grids = torch.where(mirrored, grids.flip(2), grids)
         images = change_exposure(sample(images, grids), self._augmentation, random)
         targets = [
-            self._target(int(index), affine)
-            for index, affine in zip(chosen, affine_of(grids), strict=True)
+            self._target(int(index), nodule, affine)
+            for index, nodule, affine in zip(chosen, nodules, affine_of(grids), strict=True)
         ]
         losses: dict[str, Tensor] = network([own.expand(3, -1, -1) for own in images], targets)
         return torch.stack(list(losses.values())).sum()
 
-    def _target(self, index: int, affine: Tensor) -> dict[str, Tensor]:
+    def _simulate(
+        self, film: NDArray[np.float32], index: int, random: np.random.Generator
+    ) -> Box | None:
+        """Draw a nodule into some of the films that may carry one; its box."""
+        if self._lungs is None or not self._lungs[index].any():
+            return None
+        if random.random() >= self._preset.simulated_nodule_share:
+            return None
+        film[:], box = add_nodule(film, self._lungs[index], random)
+        return box
+
+    def _target(self, index: int, nodule: Box | None, affine: Tensor) -> dict[str, Tensor]:
         drawn = torch.from_numpy(self._arrays.boxes[index])
         findings = torch.from_numpy(self._arrays.findings[index])
-        boxes, kept = carry_boxes(drawn, affine)
         stated = torch.from_numpy(self._arrays.stated[index]).clone()
+        if nodule is not None:
+            number = self._preset.findings.index(Finding.NODULE)
+            drawn = torch.cat([drawn, torch.tensor([nodule])])
+            findings = torch.cat([findings, torch.tensor([number])])
+            stated[number] = PRESENT
+        boxes, kept = carry_boxes(drawn, affine)
         # What was cut away is neither here to be found nor surely absent.
         stated[findings[~kept]] = -1
         complete = bool(self._arrays.complete[index]) and bool(kept.all())
@@ -156,18 +183,6 @@ def batch_kinds(arrays: BoxArrays) -> tuple[NDArray[np.int64], ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the network found in one image, best first.
-
-    ``boxes`` ``(n, 4)`` in shares of the image; ``findings`` ``(n,)`` numbered from 0; ``scores``.
-    """
-
-    boxes: NDArray[np.float64]
-    findings: NDArray[np.int64]
-    scores: NDArray[np.float64]
-
-
 def _draw(share: float, count: int, random: np.random.Generator) -> Tensor:
     return torch.from_numpy(random.random(count) < share)[:, None, None, None]
 
@@ -177,18 +192,9 @@ def find_boxes(
 ) -> list[Found]:
     """Look at images ``(images, size, size)`` of the network's size."""
     found = []
-    size = images.shape[-1]
-    with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
-            part = torch.from_numpy(images[start : start + batch_size]).float().div(255)
-            found += [
-                Found(
-                    boxes=own["boxes"].double().numpy() / size,
-                    findings=own["labels"].numpy() - 1,
-                    scores=own["scores"].double().numpy(),
-                )
-                for own in network([image.expand(3, -1, -1) for image in part[:, None]])
-            ]
+    for start in range(0, len(images), batch_size):
+        part = torch.from_numpy(images[start : start + batch_size]).float().div(255)
+        found += look(network, part)
     return found
 
 

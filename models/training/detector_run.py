@@ -11,7 +11,7 @@ from torch import Tensor
 
 from findings.errors import StudyError, WeightsError
 from models.calibration import fit_platt
-from models.data.box_cache import BoxArrays, load_boxes
+from models.data.box_cache import BoxArrays, load_boxes, load_lungs
 from models.data.box_sources import read_boxes
 from models.data.files import split_digest
 from models.data.records import Split
@@ -21,7 +21,9 @@ from models.detector.inference import score_logits
 from models.detector.network import DetectorNetwork
 from models.detector.preset import DetectorPreset, DetectorSettings
 from models.detector.resnet import read_resnet50
-from models.detector.task import DetectorTask, Found, find_boxes, judge
+from models.detector.task import DetectorTask, batch_kinds, find_boxes, judge
+from models.detector.views import Found
+from models.segmenter.inference import AnatomySegmenter
 from models.shipping import SHIPPED, WEIGHTS, write_network
 from models.training.loop import TrainingLoop
 from models.training.presets import read_preset
@@ -53,6 +55,7 @@ def train_detector(request: TrainingRequest) -> Path:
         preset.loop.batch_size,
         arrays,
         first_weights(settings, request),
+        lungs_for_nodules(settings, arrays, out / "cache"),
     )
     loop = TrainingLoop(task, preset.loop, out)
     if request.resume:
@@ -79,6 +82,22 @@ def train_detector(request: TrainingRequest) -> Path:
     )
     write_network(out / "weights", outcome.best_weights, config)
     return out / "weights"
+
+
+def lungs_for_nodules(
+    settings: DetectorSettings, arrays: BoxArrays, cache: Path
+) -> NDArray[np.bool_] | None:
+    """Masks of the lungs of the films in which nodules are simulated; None: nowhere.
+
+    Those are the training films of which no finding at all is stated.
+
+    Raises:
+        WeightsError: the shipped segmenter, which finds the lungs, cannot be read.
+    """
+    if settings.simulated_nodule_share == 0:
+        return None
+    _, clear, _ = batch_kinds(arrays)
+    return load_lungs(arrays, clear, AnatomySegmenter.load(), cache)
 
 
 def first_weights(settings: DetectorSettings, request: TrainingRequest) -> dict[str, Tensor] | None:
