@@ -160,10 +160,16 @@ def outline_bands(planes: Tensor, margin: int) -> Tensor:
     lungs = planes[:, [Plane.LEFT_LUNG, Plane.RIGHT_LUNG, Plane.BOTH_LUNGS]].amax(1, keepdim=True)
     if margin == 0 or len(planes) == 0:
         return torch.zeros_like(lungs)
-    window = 2 * margin + 1
-    grown = functional.max_pool2d(lungs, window, stride=1, padding=margin)
-    shrunk = 1 - functional.max_pool2d(1 - lungs, window, stride=1, padding=margin)
+    grown = _largest_within(lungs, margin)
+    shrunk = 1 - _largest_within(1 - lungs, margin)
     return grown - shrunk
+
+
+def _largest_within(planes: Tensor, margin: int) -> Tensor:
+    """Each pixel's maximum over the square that reaches ``margin`` pixels: rows, then columns."""
+    window = 2 * margin + 1
+    tall = functional.max_pool2d(planes, (window, 1), stride=1, padding=(margin, 0))
+    return functional.max_pool2d(tall, (1, window), stride=1, padding=(0, margin))
 
 
 def extent_loss(logits: Tensor, mask: Tensor, known: Tensor) -> Tensor:
