@@ -29,6 +29,12 @@ class Remarks(Frozen):
     reasons: dict[str, str] = Field(
         default_factory=dict, description="a ledger's reason in English -> in this language"
     )
+    settled: dict[str, str] = Field(
+        default_factory=dict, description="what settled a disagreement -> in this language"
+    )
+    graded: dict[str, str] = Field(
+        default_factory=dict, description="a severity or a change -> in this language"
+    )
 
     def say(self, key: str, **values: str) -> str:
         """A remark with its values put in. They are text from the report and stay text."""

@@ -15,6 +15,7 @@ from findings.claims import SpacingProvenance
 from findings.evidence import Evidence
 from findings.regions import Region
 from findings.vocabulary import Language, Side
+from reporting.conflicts import conflict_in
 from reporting.draft import Draft, DraftStatus, NamedMeasurement, Section, SectionName, Sentence
 from reporting.labels import Labels, labels
 from reporting.ledger import LedgerEntry
@@ -241,8 +242,7 @@ def _appendix(draft: Draft, words: Labels) -> Iterable[str]:
                 describe(entry.finding).name(language),
                 place_name(entry.side, entry.region, language),
                 words.disagreement[conflict.type.value],
-                escape_markdown(conflict.detail, _MAX_CELL),
-                escape_markdown(conflict.settled_by, _MAX_CELL),
+                *(escape_markdown(text, _MAX_CELL) for text in conflict_in(language, conflict)),
             )
             for entry in draft.ledger
             for conflict in entry.disagreements

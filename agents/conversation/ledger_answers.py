@@ -11,6 +11,7 @@ from agents.conversation.router import Intent, Question
 from findings.catalogue import describe, is_a, region_name
 from findings.evidence import Classification, Detection, Evidence
 from findings.vocabulary import Finding, Polarity, Side
+from reporting.conflicts import conflicts_in
 from reporting.draft import Draft
 from reporting.ledger import Decision, LedgerEntry
 from reporting.remarks import reason_in
@@ -188,7 +189,7 @@ def _reason(
         )
         for entry in entries
     ]
-    conflicts = [d.detail for entry in entries for d in entry.disagreements]
+    conflicts = conflicts_in(question.language, entries)
     if conflicts:
         lines.append(said.say("disagreements", lines=" ".join(conflicts)))
     return answer_from(question, entries, " ".join(lines))

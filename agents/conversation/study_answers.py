@@ -18,6 +18,7 @@ from findings.catalogue import region_name
 from findings.evidence import MeasurementEvidence, PriorFinding, RegionMask
 from findings.regions import region_side
 from findings.vocabulary import Language, Side
+from reporting.conflicts import conflicts_in
 from reporting.draft import Draft, NamedMeasurement
 from reporting.wording import format_number
 
@@ -80,7 +81,7 @@ def experts(draft: Draft, question: Question) -> Answer:
     entries = [e for e in draft.ledger if e.decision in STATED or e.disagreements]
     lines = [f"{name(e.finding, question)}: {votes(e, said)}." for e in entries if e.votes]
     parts = [said.say("experts_all", lines=" ".join(lines)) if lines else said.say("experts_none")]
-    conflicts = [d.detail for e in draft.ledger for d in e.disagreements]
+    conflicts = conflicts_in(question.language, draft.ledger)
     parts.append(
         said.say("disagreements", lines=" ".join(conflicts)) if conflicts else said.say("agree")
     )

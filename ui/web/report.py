@@ -19,6 +19,7 @@ from findings.evidence import (
 )
 from findings.regions import Region
 from findings.vocabulary import Language
+from reporting.conflicts import conflict_in
 from reporting.draft import Draft
 from reporting.labels import labels
 from reporting.ledger import LedgerEntry
@@ -172,8 +173,9 @@ def _entry(entry: LedgerEntry, draft: Draft) -> dict[str, Any]:
             for vote in entry.votes
         ],
         "disagreements": [
-            {"type": d.type.value, "detail": d.detail, "settled_by": d.settled_by}
-            for d in entry.disagreements
+            {"type": conflict.type.value, "detail": detail, "settled_by": settled_by}
+            for conflict in entry.disagreements
+            for detail, settled_by in [conflict_in(draft.language, conflict)]
         ],
         "regions": _masks_of(draft, entry.region),
     }
