@@ -128,6 +128,52 @@ def test_frozen_blocks_and_statistics_stay() -> None:
     assert all(torch.equal(own, before[name]) for name, own in network.trunk.named_buffers())
 
 
+class Listener(torch.nn.Module):
+    """Keeps what a batch was to teach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[torch.Tensor] = []
+        self.targets: list[dict[str, torch.Tensor]] = []
+
+    def forward(
+        self, images: list[torch.Tensor], targets: list[dict[str, torch.Tensor]]
+    ) -> dict[str, torch.Tensor]:
+        self.images, self.targets = images, targets
+        return {"loss": torch.zeros(())}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_nodules_are_simulated_where_lungs_are_known_and_taught_as_drawn(share: float) -> None:
+    clear = BoxArrays(
+        images=np.full((2, SIZE, SIZE), 60, dtype=np.uint8),
+        boxes=(np.zeros((0, 4), np.float32),) * 2,
+        findings=(np.zeros(0, np.int64),) * 2,
+        stated=np.zeros((2, 2), dtype=np.int8),
+        complete=np.ones(2, dtype=np.bool_),
+        splits=(Split.TRAIN,) * 2,
+        sources=("made",) * 2,
+    )
+    lungs = np.zeros((2, 32, 32), dtype=np.bool_)
+    lungs[1, 8:24, 6:26] = True
+    settings = DetectorSettings(
+        findings=(Finding.MASS, Finding.NODULE), network=TINY, simulated_nodule_share=share
+    )
+    heard = Listener()
+    DetectorTask(settings, STILL, 12, clear, None, lungs).loss(heard, np.random.default_rng(1))
+    taught = [bool(len(target["boxes"])) for target in heard.targets]
+    assert any(taught) == (share == 1.0) and not all(taught)
+    for image, target, simulated in zip(heard.images, heard.targets, taught, strict=True):
+        assert bool(target["complete"])
+        assert target["stated"].tolist() == [0, int(simulated)]
+        assert target["labels"].tolist() == [2] * int(simulated)
+        if simulated:
+            x0, y0, x1, y1 = (round(float(value)) for value in target["boxes"][0])
+            inside = image[0, y0:y1, x0:x1]
+            assert float(inside.max()) > float(image[0].min()) + 0.02
+    assert clear.images.min() == clear.images.max() == 60
+
+
 def test_kinds_of_training_images() -> None:
     arrays = bright_squares(2)
     drawn, clear, labelled = batch_kinds(arrays)
