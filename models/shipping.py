@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from findings.errors import WeightsError
+from models.eight_bits import expanded, packed
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -40,21 +41,27 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_network(folder: Path, weights: dict[str, Tensor], config: Config) -> Config:
+Bits = Literal[8, 16]
+
+
+def write_network(
+    folder: Path, weights: dict[str, Tensor], config: Config, bits: Bits = 16
+) -> Config:
     """Write weights and config; gives the config with the checksum.
 
-    Parameters are stored as float16. The running statistics of normalisation stay float32, since
-    their variances come near float16's upper end.
+    Parameters are stored as float16, or with 8 ``bits`` as :mod:`models.eight_bits` does. The
+    running statistics of normalisation stay float32, since their variances come near float16's
+    upper end.
     """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    halves = {
+    stored = {
         name: (value.half() if _may_be_halved(name, value) else value).contiguous().clone()
-        for name, value in weights.items()
+        for name, value in (packed(weights) if bits == 8 else weights).items()
     }
     unfinished = folder / f"{WEIGHTS}.unfinished"
-    save_file(halves, unfinished)
+    save_file(stored, unfinished)
     complete = config.model_copy(update={"weights_sha256": file_sha256(unfinished)})
     unfinished.replace(folder / WEIGHTS)
     draft = folder / f"{CONFIG}.unfinished"
@@ -64,8 +71,8 @@ def write_network(folder: Path, weights: dict[str, Tensor], config: Config) -> C
 
 
 def _may_be_halved(name: str, value: Tensor) -> bool:
-    statistic = name.endswith(("running_mean", "running_var"))
-    return value.dtype.is_floating_point and not statistic
+    kept = name.endswith(("running_mean", "running_var", ".scale"))
+    return value.dtype.is_floating_point and not kept
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:
@@ -113,7 +120,7 @@ def load_weights(network: nn.Module, folder: Path, sha256: str) -> None:
     try:
         state = {
             name: value.float() if value.dtype is torch.float16 else value
-            for name, value in load(content).items()
+            for name, value in expanded(load(content)).items()
         }
         network.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:

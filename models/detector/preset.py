@@ -8,6 +8,7 @@ from pydantic import Field
 
 from findings.vocabulary import Finding
 from models.detector.network import NetworkSettings
+from models.shipping import Bits
 from models.training.presets import Preset, PresetSettings
 
 
@@ -45,6 +46,7 @@ class DetectorSettings(PresetSettings):
         description="share of the films without any finding that are shown with a simulated nodule",
     )
     batch_mix: BatchMix = BatchMix()
+    stored_bits: Bits = Field(default=16, description="of each weight in the written file")
     false_boxes: float = Field(
         default=0.05, gt=0, description="for each finding and image: sets the score of showing"
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from models.shipping import Bits
 from models.training.presets import Preset, PresetSettings
 
 DEFAULT_FOLDERS: Final = ("jsrt", "openist", "gbseg", "tb")
@@ -42,6 +43,7 @@ class SegmenterSettings(PresetSettings):
         default=0.0, ge=0, description="weight of the heart's horizontal extent in the loss"
     )
     folders: tuple[str, ...] = DEFAULT_FOLDERS
+    stored_bits: Bits = Field(default=16, description="of each weight in the written file")
 
 
 class SegmenterPreset(Preset):

@@ -80,7 +80,7 @@ def train_detector(request: TrainingRequest) -> Path:
         ),
         validation=best.metrics,
     )
-    write_network(out / "weights", outcome.best_weights, config)
+    write_network(out / "weights", outcome.best_weights, config, settings.stored_bits)
     return out / "weights"
 
 

@@ -62,7 +62,7 @@ def train_segmenter(request: TrainingRequest) -> Path:
     network = SegmenterNetwork(config.decoder_widths, config.structures)
     network.load_state_dict(outcome.best_weights)
     fitted = fit_after_training(network.eval(), arrays, config, preset.segmenter.reference)
-    write_network(out / "weights", outcome.best_weights, fitted)
+    write_network(out / "weights", outcome.best_weights, fitted, preset.segmenter.stored_bits)
     return out / "weights"
 
 

@@ -13,7 +13,7 @@ from models.segmenter.config import SegmenterConfig
 from models.segmenter.inference import AnatomySegmenter
 from models.segmenter.network import SegmenterNetwork, Structure
 from models.segmenter.quality import AreaRange
-from models.shipping import write_network
+from models.shipping import Bits, write_network
 
 WIDTHS = (16, 16, 8, 8, 8)
 
@@ -24,7 +24,7 @@ def network() -> SegmenterNetwork:
     return SegmenterNetwork(WIDTHS).eval()
 
 
-def _write(folder: Path, network: SegmenterNetwork) -> None:
+def _write(folder: Path, network: SegmenterNetwork, bits: Bits = 16) -> None:
     config = SegmenterConfig(
         name="anatomy_segmenter",
         version="0",
@@ -35,16 +35,26 @@ def _write(folder: Path, network: SegmenterNetwork) -> None:
         decoder_widths=WIDTHS,
         areas={structure: AreaRange(low=0.0, high=1.0) for structure in Structure},
     )
-    write_network(folder, network.state_dict(), config)
+    write_network(folder, network.state_dict(), config, bits)
 
 
-def test_weights_survive_the_round_trip(tmp_path: Path, network: SegmenterNetwork) -> None:
-    _write(tmp_path, network)
+@pytest.mark.parametrize("bits", [16, 8])
+def test_weights_survive_the_round_trip(
+    tmp_path: Path, network: SegmenterNetwork, bits: Bits
+) -> None:
+    _write(tmp_path, network, bits)
     loaded = AnatomySegmenter.load(tmp_path)
     image = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
         difference = (loaded._network(image) - network(image)).abs().max()
     assert difference < 0.05
+
+
+def test_eight_bits_halve_the_file(tmp_path: Path, network: SegmenterNetwork) -> None:
+    for bits in (8, 16):
+        _write(tmp_path / str(bits), network, bits)
+    small, usual = ((tmp_path / b / "model.safetensors").stat().st_size for b in ("8", "16"))
+    assert small < 0.6 * usual
 
 
 def test_exchanged_weights_are_refused(tmp_path: Path, network: SegmenterNetwork) -> None:
