@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,18 @@ import numpy as np
 from evaluation.bootstrap import Estimate, estimate
 from evaluation.curves import OperatingMark, RocCurve, operating_mark, roc_curve
 from evaluation.experts.classifier import by_finding, films_of
+from evaluation.experts.hospitals import LEAST_FILMS, LearntAnew, learn_anew, pool_films
 from evaluation.experts.readings import Readings, Which, wanted
 from findings.claims import Frozen
 from findings.evidence import Classification
 from findings.vocabulary import Finding
+from models.classifier.config import ClassifierConfig
 from models.data.finding_sources import TUBERCULOSIS, read_tuberculosis
 from models.data.records import FindingRecord
 from models.metrics import area_under_curve
-from tools.contract import Role
+from models.shipping import SHIPPED, read_config
+from tools.classifier import ClassifierExpert
+from tools.contract import ExpertCard, Role
 
 
 class HospitalScore(Frozen):
@@ -35,6 +40,7 @@ class TuberculosisScore(Frozen):
 
     version: str
     hospitals: tuple[HospitalScore, ...]
+    learnt_anew: tuple[LearntAnew, ...] = ()
 
     def markdown(self) -> list[str]:
         """The scores as a table."""
@@ -50,6 +56,18 @@ class TuberculosisScore(Frozen):
                 f"| {score.source} | {score.images} | {score.positives} | {score.auc.shown()} "
                 f"| {reached} |"
             )
+        if self.learnt_anew:
+            lines += [
+                "",
+                "The same output learnt anew, and tested on films that it did not learn from:",
+                "",
+                "| learnt at | tested at | images | AUC (95 % interval) |",
+                "|---|---|---|---|",
+                *(
+                    f"| {own.learnt_at} | {own.tested_at} | {own.images} | {own.auc.shown()} |"
+                    for own in self.learnt_anew
+                ),
+            ]
         return lines
 
     def draw(self, folder: Path) -> list[Path]:
@@ -80,7 +98,29 @@ def evaluate_tuberculosis(data: Path, split: Which, readings: Readings) -> Tuber
     hospitals = tuple(
         _hospital(source, [own for own in judged if own[0].source == source]) for source in sources
     )
-    return TuberculosisScore(version=card.version, hospitals=hospitals) if judged else None
+    if not judged:
+        return None
+    return TuberculosisScore(
+        version=card.version, hospitals=hospitals, learnt_anew=_learnt_anew(data, card, readings)
+    )
+
+
+def _learnt_anew(data: Path, card: ExpertCard, readings: Readings) -> tuple[LearntAnew, ...]:
+    """Of the shipped classifier, at hospitals with enough films of either reading."""
+    shipped = read_config(SHIPPED / ClassifierExpert.folder, ClassifierConfig)
+    if card.sha256 != shipped.weights_sha256:
+        return ()
+    records = list(read_tuberculosis(data))
+    counts = Counter((record.source, bool(record.labels[TUBERCULOSIS])) for record in records)
+    hospitals = {
+        source
+        for source, _ in counts
+        if min(counts[source, False], counts[source, True]) >= LEAST_FILMS
+    }
+    if len(hospitals) < 2:
+        return ()
+    films = pool_films([record for record in records if record.source in hospitals], readings)
+    return tuple(learn_anew(films))
 
 
 def _hospital(source: str, judged: list[tuple[FindingRecord, Classification]]) -> HospitalScore:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from findings.errors import StudyError
 from findings.vocabulary import Finding
@@ -93,6 +93,26 @@ class FindingClassifier:
             found: NDArray[np.float32] = network.features(shown)[0].float().numpy()
         return found
 
+    def pooled(
+        self, display: NDArray[np.float32], lung_box: Box | None = None
+    ) -> list[NDArray[np.float32]]:
+        """What each member's last layer sees of each of its views: ``(views, channels)``.
+
+        Arguments as for :meth:`classify`. Other outputs can be fitted on it.
+
+        Raises:
+            StudyError: the array is not such an image, or the box is not within it.
+        """
+        square, lungs = self._shown(display, lung_box)
+        seen = []
+        for network, member in zip(self._members, self.config.members, strict=True):
+            assert isinstance(network, FindingNetwork)
+            with torch.inference_mode():
+                views = shown_views(square, lungs, member, self.config.box_margin)
+                found: NDArray[np.float32] = network.head.pool(network.features(views)).numpy()
+            seen.append(found)
+        return seen
+
     def classify(
         self, display: NDArray[np.float32], lung_box: Box | None = None
     ) -> ClassifierOutput:
@@ -107,10 +127,7 @@ class FindingClassifier:
             StudyError: the array is not such an image, or the box is not within it.
         """
         started = time.perf_counter()
-        square = to_square(display, self.config.cache_size)[None, None]
-        height, width = display.shape
-        box = _share_of_image(lung_box, height, width)
-        lungs = torch.tensor([box], dtype=torch.float32)
+        square, lungs = self._shown(display, lung_box)
         with torch.inference_mode():
             logits = torch.stack(
                 [
@@ -130,6 +147,12 @@ class FindingClassifier:
             conformal={name: fitted.conformal for name, fitted in findings.items()},
             seconds=time.perf_counter() - started,
         )
+
+    def _shown(self, display: NDArray[np.float32], lung_box: Box | None) -> tuple[Tensor, Tensor]:
+        """The image squared, and the box around its lungs in shares of its sides."""
+        square = to_square(display, self.config.cache_size)[None, None]
+        box = _share_of_image(lung_box, *display.shape)
+        return square, torch.tensor([box], dtype=torch.float32)
 
 
 _LOADING = threading.Lock()

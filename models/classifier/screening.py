@@ -7,7 +7,6 @@ tuberculosis label, so that either hospital can be held out to test what was lea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +26,7 @@ from models.metrics import area_under_curve
 COLUMN = TARGETS.index(TUBERCULOSIS)
 SOURCES = ("montgomery", "shenzhen")
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
-_FOLDS = 5
+FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +75,25 @@ def pooled_features(
     return ScreenFeatures(rows, np.stack([one(int(row)) for row in rows], axis=1))
 
 
-def fit_screen(features: NDArray[np.float32], truth: NDArray[np.bool_]) -> Screen:
+def fit_screen(
+    features: NDArray[np.float32], truth: NDArray[np.bool_], trials: int = FOLDS
+) -> Screen:
     """Penalised logistic regression, each view a case of its own.
 
     ``features`` is ``(views, rows, channels)``. The penalty is chosen by cross-validation over
-    images. Channels are scaled to unit variance for the fit, and the scale folded back.
+    images, of whose folds the first ``trials`` are tried. Channels are scaled to unit variance for
+    the fit, and the scale folded back.
     """
-    folds = np.arange(len(truth)) % _FOLDS
+    folds = np.arange(len(truth)) % FOLDS
+    tried = folds < trials
     reached = []
     for penalty in _PENALTIES:
         held = np.empty(len(truth))
-        for fold in range(_FOLDS):
+        for fold in range(trials):
             inside = folds != fold
             screen = _regression(features[:, inside], truth[inside], penalty)
             held[~inside] = screen.logits(features[:, ~inside])
-        reached.append(area_under_curve(held, truth))
+        reached.append(area_under_curve(held[tried], truth[tried]))
     return _regression(features, truth, _PENALTIES[int(np.argmax(reached))])
 
 
@@ -127,27 +130,3 @@ def write_row(head: nn.Linear, row: int, screen: Screen) -> None:
     with torch.no_grad():
         head.weight[row] = torch.from_numpy(screen.weight).float()
         head.bias[row] = screen.bias
-
-
-def across_hospitals(
-    features: ScreenFeatures, arrays: FindingArrays
-) -> Iterator[tuple[str, str, float]]:
-    """(learnt at, tested at, area under the curve): fitted on training rows, tested on others.
-
-    Tested on the validation rows of the same hospital, and on every row of the other one.
-    """
-    own = np.isin(features.rows, tuberculosis_rows(arrays, Split.TRAIN))
-    for learnt in SOURCES:
-        train = np.intersect1d(features.rows[own], arrays.of(Split.TRAIN, learnt))
-        screen = fit_screen(features.of(train), arrays.labels[train, COLUMN])
-        for tested in SOURCES:
-            rows = np.array(
-                [
-                    row
-                    for row in features.rows
-                    if arrays.sources[row] == tested
-                    and (tested != learnt or arrays.splits[row] is Split.VAL)
-                ]
-            )
-            found = screen.logits(features.of(rows))
-            yield learnt, tested, area_under_curve(found, arrays.labels[rows, COLUMN])
