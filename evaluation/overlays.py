@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.experts.classifier import by_finding, films_of
-from evaluation.experts.readings import Film, Readings, Which, wanted
+from evaluation.experts.readings import Film, Readings, Which, view_of, wanted
 from evaluation.experts.segmenter import Compared, compare, masked_records
 from evaluation.experts.sides import boxed_records
 from findings.errors import SettingsError, StudyError
@@ -179,14 +179,16 @@ def _boxes(data: Path, split: Which, readings: Readings, most: int) -> dict[str,
     if not readings.installed(Role.DETECTOR):
         return {}
     records = boxed_records(data, split)
-    readings.prepare((Role.DETECTOR,), [Film(record.image) for record in records])
+    readings.prepare(
+        (Role.DETECTOR,), [Film(record.image, view_of(record.view)) for record in records]
+    )
     panels: dict[Finding, list[tuple[float, Panel]]] = {}
     for record in records:
         display = read_display(record.image)
         height, width = display.shape
         found = [
             item
-            for item in readings.of(Role.DETECTOR, Film(record.image))
+            for item in readings.of(Role.DETECTOR, Film(record.image, view_of(record.view)))
             if isinstance(item, Detection)
         ]
         for finding in {drawn.finding for drawn in record.boxes}:

@@ -61,7 +61,7 @@ class Readings:
         self._experts = {role: expert for role, expert in experts.items() if expert.installed()}
         self._progress = progress
         self._workers = workers or os.cpu_count() or 1
-        self._kept: dict[tuple[Role, Path], tuple[Evidence, ...]] = {}
+        self._kept: dict[tuple[Role, Film], tuple[Evidence, ...]] = {}
         self._lock = threading.Lock()
         self.failures: Counter[Role] = Counter()
         """Films on which an expert could not do its work; they count as without evidence."""
@@ -87,7 +87,7 @@ class Readings:
         expert = self._experts.get(role)
         if expert is None:
             return ()
-        key = (role, film.image)
+        key = (role, film)
         if key not in self._kept:
             self._look((role,), film)
         return self._kept[key]
@@ -95,7 +95,7 @@ class Readings:
     def prepare(self, roles: Sequence[Role], films: Sequence[Film]) -> None:
         """Read many films with many threads, telling the progress; `of` then answers at once."""
         wanted = [role for role in roles if role in self._experts]
-        missing = [f for f in films if any((role, f.image) not in self._kept for role in wanted)]
+        missing = [f for f in films if any((role, f) not in self._kept for role in wanted)]
         if missing:
             stage = ", ".join(role.value.replace("_", " ") for role in wanted)
             self.each(stage, lambda film: self._look(wanted, film), missing)
@@ -129,14 +129,14 @@ class Readings:
     def _look(self, roles: Iterable[Role], film: Film) -> None:
         study: Study | None = None
         for role in with_needs(roles, self._experts):
-            if (role, film.image) in self._kept:
+            if (role, film) in self._kept:
                 continue
             study = study or study_of(film)
             card = self._experts[role].card
             given = tuple(
                 item
                 for other in (*card.needs, *card.uses)
-                for item in self._kept.get((other, film.image), ())
+                for item in self._kept.get((other, film), ())
             )
             try:
                 evidence = self._experts[role].run(study, ExpertContext(evidence=given))
@@ -144,7 +144,7 @@ class Readings:
                 evidence = ()
                 with self._lock:
                     self.failures[role] += 1
-            self._kept[role, film.image] = evidence
+            self._kept[role, film] = evidence
 
 
 def study_of(film: Film) -> Study:

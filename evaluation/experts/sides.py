@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agents.reconciliation import reconcile
 from evaluation.curves import SideConfusion, side_confusion
-from evaluation.experts.readings import Film, Readings, Which, wanted
+from evaluation.experts.readings import Film, Readings, Which, view_of, wanted
 from evaluation.experts.votes import VOTERS, evidence_on
 from findings.claims import Frozen
 from findings.evidence import Clue, CrudeSentence, Detection, Evidence
@@ -64,7 +64,7 @@ def evaluate_sides(data: Path, split: Which, readings: Readings) -> SideScore | 
     records = [record for record in boxed_records(data, split) if _true_sides(record)]
     if not records or not any(readings.installed(role) for role in VOTERS):
         return None
-    films = [Film(record.image) for record in records]
+    films = [Film(record.image, view_of(record.view)) for record in records]
     readings.prepare([role for role in VOTERS if readings.installed(role)], films)
     pairs: dict[str, list[tuple[Side, Side | None]]] = {name: [] for name in _WAYS}
     for record, film in zip(records, films, strict=True):

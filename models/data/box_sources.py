@@ -57,7 +57,8 @@ class BoxRecord:
 
     ``present`` states presence in the image; a finding that it does not name is not known.
     ``complete`` says that no finding is stated to be present without being drawn, so that what
-    lies outside the boxes may be taken for background.
+    lies outside the boxes may be taken for background. ``view`` is what the data set's own column
+    says, empty where it has none.
     """
 
     source: str
@@ -68,6 +69,7 @@ class BoxRecord:
     boxes: tuple[DrawnBox, ...]
     present: dict[Finding, bool]
     complete: bool
+    view: str = ""
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
@@ -140,6 +142,7 @@ def read_nih_boxes(data: Path) -> Iterator[BoxRecord]:
             boxes=boxes,
             present=present,
             complete=not missing,
+            view=row.get("view", ""),
         )
 
 
