@@ -56,10 +56,7 @@ def write_network(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {
-        name: (value.half() if _may_be_halved(name, value) else value).contiguous().clone()
-        for name, value in (packed(weights) if bits == 8 else weights).items()
-    }
+    stored = _stored(weights, bits)
     unfinished = folder / f"{WEIGHTS}.unfinished"
     save_file(stored, unfinished)
     complete = config.model_copy(update={"weights_sha256": file_sha256(unfinished)})
@@ -68,6 +65,26 @@ def write_network(
     draft.write_text(complete.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(folder / CONFIG)
     return complete
+
+
+def as_stored(weights: dict[str, Tensor], bits: Bits) -> dict[str, Tensor]:
+    """The weights as whoever reads the written file will have them; what is fitted after training
+    is fitted to these."""
+    return _restored(_stored(weights, bits))
+
+
+def _stored(weights: dict[str, Tensor], bits: Bits) -> dict[str, Tensor]:
+    return {
+        name: (value.half() if _may_be_halved(name, value) else value).contiguous().clone()
+        for name, value in (packed(weights) if bits == 8 else weights).items()
+    }
+
+
+def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value.float() if value.dtype is torch.float16 else value
+        for name, value in expanded(stored).items()
+    }
 
 
 def _may_be_halved(name: str, value: Tensor) -> bool:
@@ -118,11 +135,7 @@ def load_weights(network: nn.Module, folder: Path, sha256: str) -> None:
             "states, so they were damaged or exchanged: restore them from the repository"
         )
     try:
-        state = {
-            name: value.float() if value.dtype is torch.float16 else value
-            for name, value in expanded(load(content)).items()
-        }
-        network.load_state_dict(state)
+        network.load_state_dict(_restored(load(content)))
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"the weights {folder.name}/{WEIGHTS} do not fit the network: restore them from the "

@@ -24,13 +24,13 @@ from models.detector.resnet import read_resnet50
 from models.detector.task import DetectorTask, batch_kinds, find_boxes, judge
 from models.detector.views import Found
 from models.segmenter.inference import AnatomySegmenter
-from models.shipping import SHIPPED, WEIGHTS, write_network
+from models.shipping import SHIPPED, WEIGHTS, as_stored, write_network
 from models.training.loop import TrainingLoop
 from models.training.presets import read_preset
 from models.training.request import TrainingRequest
 from models.training.roles import Role
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 LICENCE = "Apache-2.0 (code and trunk); trained on research-only data, see the model card"
 
 _LEAST_CASES = 10
@@ -62,8 +62,9 @@ def train_detector(request: TrainingRequest) -> Path:
         loop.resume()
     outcome = loop.run()
     best = outcome.best()
+    weights = as_stored(outcome.best_weights, settings.stored_bits)
     network = DetectorNetwork(settings.network, len(settings.findings))
-    network.load_state_dict(outcome.best_weights)
+    network.load_state_dict(weights)
     config = DetectorConfig(
         name="finding_detector",
         version=VERSION,
@@ -80,7 +81,7 @@ def train_detector(request: TrainingRequest) -> Path:
         ),
         validation=best.metrics,
     )
-    write_network(out / "weights", outcome.best_weights, config, settings.stored_bits)
+    write_network(out / "weights", weights, config, settings.stored_bits)
     return out / "weights"
 
 

@@ -14,13 +14,13 @@ from models.segmenter.fitting import area_ranges, fit_after_training
 from models.segmenter.network import SegmenterNetwork
 from models.segmenter.preset import SegmenterPreset
 from models.segmenter.task import SegmenterTask
-from models.shipping import SHIPPED, load_weights, read_config, write_network
+from models.shipping import SHIPPED, as_stored, load_weights, read_config, write_network
 from models.training.loop import TrainingLoop
 from models.training.presets import read_preset
 from models.training.request import TrainingRequest
 from models.training.roles import Role
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 LICENCE = "Apache-2.0 (code and trunk); trained on research-only data, see the model card"
 
 
@@ -59,10 +59,12 @@ def train_segmenter(request: TrainingRequest) -> Path:
         areas=area_ranges(arrays),
         validation=best.metrics,
     )
+    bits = preset.segmenter.stored_bits
+    weights = as_stored(outcome.best_weights, bits)
     network = SegmenterNetwork(config.decoder_widths, config.structures)
-    network.load_state_dict(outcome.best_weights)
+    network.load_state_dict(weights)
     fitted = fit_after_training(network.eval(), arrays, config, preset.segmenter.reference)
-    write_network(out / "weights", outcome.best_weights, fitted, preset.segmenter.stored_bits)
+    write_network(out / "weights", weights, fitted, bits)
     return out / "weights"
 
 

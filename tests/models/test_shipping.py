@@ -13,7 +13,7 @@ from models.segmenter.config import SegmenterConfig
 from models.segmenter.inference import AnatomySegmenter
 from models.segmenter.network import SegmenterNetwork, Structure
 from models.segmenter.quality import AreaRange
-from models.shipping import Bits, write_network
+from models.shipping import Bits, as_stored, write_network
 
 WIDTHS = (16, 16, 8, 8, 8)
 
@@ -48,6 +48,17 @@ def test_weights_survive_the_round_trip(
     with torch.inference_mode():
         difference = (loaded._network(image) - network(image)).abs().max()
     assert difference < 0.05
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_what_is_fitted_to_is_what_is_read(
+    tmp_path: Path, network: SegmenterNetwork, bits: Bits
+) -> None:
+    _write(tmp_path, network, bits)
+    read = AnatomySegmenter.load(tmp_path)._network.state_dict()
+    expected = as_stored(network.state_dict(), bits)
+    assert read.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in read.items())
 
 
 def test_eight_bits_halve_the_file(tmp_path: Path, network: SegmenterNetwork) -> None:
