@@ -9,9 +9,9 @@ from findings.vocabulary import Polarity
 from imaging.study import View
 from imaging.thoracic_measurements import cardiothoracic_threshold
 
-RATIO_ERROR: Final = 0.015
+RATIO_ERROR: Final = 0.012
 """Standard deviation of the ratio's error on the segmenter's outlines (docs/measurements.md)."""
-INDIRECT_RATIO_ERROR: Final = 0.051
+INDIRECT_RATIO_ERROR: Final = 0.037
 """The same where the heart's borders had to be read off the lungs."""
 
 

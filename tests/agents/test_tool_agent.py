@@ -178,7 +178,7 @@ def test_wrong_arguments_reach_nothing(ask: Ask) -> None:
 
 def test_several_tools_may_be_asked_in_turn(ask: Ask) -> None:
     answer, server = ask("two_tools")
-    assert answer.writer == SERVED and "0.57" in answer.text
+    assert answer.writer == SERVED and "0.58" in answer.text
     assert len(server.requests) == 3
 
 

@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_counted(draft: Draft, evidence: BaseTool) -> None:
     given = [item for item in draft.evidence if item.kind == "classification"]
     assert len(text) < 2_200 and answer["evidence"]
     assert len(answer["evidence"]) + answer["left_out"] == len(given)
-    assert json.loads(evidence.invoke({"role": "detector"})).keys() == {"evidence"}
+    assert json.loads(evidence.invoke({"role": "crude_report"})).keys() == {"evidence"}
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ def test_wrong_arguments_are_told_what_there_is(
 
 def test_an_expert_that_gave_nothing_grounds_nothing(box: Toolbox, evidence: BaseTool) -> None:
     told = evidence.invoke({"role": "vision_language"})
-    assert told.startswith("No vision_language gave evidence; these did: classifier, detector")
+    assert told.startswith("No vision_language gave evidence; these did: classifier, segmenter")
     assert box.said == []

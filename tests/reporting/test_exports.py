@@ -217,7 +217,7 @@ def test_a_structured_report_passes_a_dicom_validator(
 def test_boxes_of_a_structured_report_lie_where_the_expert_drew_them(image: StudyImage) -> None:
     import pydicom
 
-    own = read_draft(SAMPLES / "drafts" / "cardiomegaly" / "draft.json")
+    own = read_draft(SAMPLES / "drafts" / "nodule" / "draft.json")
     boxed = {item.id for item in own.evidence if item.kind == "detection"}
     ledger = [
         entry.model_copy(update={"decision": Decision.UNCERTAIN})

@@ -140,7 +140,7 @@ def test_nothing_is_compared_with_a_screen(
         (0.44, 0.56, (View.PA, View.PA), Change.WORSE),
         (0.56, 0.44, (View.PA, View.PA), Change.BETTER),
         (0.46, 0.34, (View.PA, View.PA), Change.RESOLVED),
-        (0.44, 0.47, (View.PA, View.PA), None),
+        (0.44, 0.46, (View.PA, View.PA), None),
         (0.44, 0.50, (View.PA, View.PA), Change.WORSE),
         (0.30, 0.36, (View.PA, View.PA), None),
         (0.34, 0.50, (View.PA, View.AP), None),

@@ -80,7 +80,7 @@ def test_every_report_model_is_known_by_name_and_folder() -> None:
 def test_sentences_become_evidence_that_is_read_for_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = Scripted("There is a small left pleural effusion.", "Thank you.")
+    writer = Scripted("There is a small left pleural effusion.", "Thank you for the referral.")
     own = expert(tmp_path, monkeypatch, writer)
     first, second = own.run(BLANK, ExpertContext(seed=7))
     assert isinstance(first, CrudeSentence) and isinstance(second, CrudeSentence)
