@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from agents import background
 from agents.aggregator.contract import ReportTask, RewordingTask
 from agents.aggregator.prompt import ReportPrompt, RewordingPrompt
 from findings.errors import BackendError, ReadingRoomError
@@ -59,7 +59,7 @@ class ChatBackend:
     def prepare(self) -> None:
         """Begin to load in the background."""
         if self._load is not None:
-            threading.Thread(target=self._attempt_load, name="prepare-llm", daemon=True).start()
+            background.start(self._attempt_load, "prepare-llm")
 
     def _attempt_load(self) -> None:
         if self._load is not None:

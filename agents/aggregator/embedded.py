@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
+from agents import background
 from agents.aggregator.gguf import EmbeddedWeights
 from findings.errors import BackendError
 
@@ -141,7 +142,7 @@ class EmbeddedChatModel(BaseChatModel):
             except BaseException as error:  # handed over to the reading thread
                 chunks.put(error)
 
-        threading.Thread(target=work, name="embedded-llm", daemon=True).start()
+        background.start(work, "embedded-llm")
         try:
             while (item := chunks.get()) is not None:
                 if isinstance(item, BaseException):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 from collections.abc import Mapping
 from time import perf_counter
 
 from langgraph.types import Send
 
+from agents import background
 from agents.events import Phase, ProgressEvent
 from agents.nodes.reported import Run, emit, reported
 from agents.numbering import numbered
@@ -139,9 +139,8 @@ def _run(chosen: Expert, session: Session, state: DraftState) -> tuple[Evidence,
         except BaseException as error:  # handed over to the waiting thread, which judges it
             answers.put(error)
 
-    # A daemon thread: one that hangs can be left behind and does not keep the process alive.
-    name = f"expert-{chosen.card.role.value}"
-    threading.Thread(target=work, name=name, daemon=True).start()
+    # One that hangs can be left behind and does not keep the process alive.
+    background.start(work, f"expert-{chosen.card.role.value}")
     try:
         answer = answers.get(timeout=limit)
     except queue.Empty:
