@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.box_sources import Box
+
 LUNGS_BREADTH_MM: Final = 280.0
 """Both lungs of an adult, from side to side: what turns millimetres into shares of a film."""
 
@@ -26,8 +28,6 @@ _LONGEST: Final = 1.35
 """Of an oval nodule, the longer axis as a multiple of the shorter, at most."""
 _EDGE: Final = 0.7
 """Exponent of the thickness; 0.5 is a sphere, whose outline is sharper than nodules are."""
-
-Box = tuple[float, float, float, float]
 
 
 def add_nodule(

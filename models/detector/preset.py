@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from findings.vocabulary import Finding
 from models.detector.network import NetworkSettings
@@ -50,6 +50,12 @@ class DetectorSettings(PresetSettings):
     false_boxes: float = Field(
         default=0.05, gt=0, description="for each finding and image: sets the score of showing"
     )
+
+    @model_validator(mode="after")
+    def _simulates_only_what_it_teaches(self) -> DetectorSettings:
+        if self.simulated_nodule_share > 0 and Finding.NODULE not in self.findings:
+            raise ValueError("simulated_nodule_share needs nodule among the findings")
+        return self
 
 
 class DetectorPreset(Preset):

@@ -19,8 +19,9 @@ from models.data.augmentation import (
     sample,
 )
 from models.data.box_cache import BoxArrays
+from models.data.box_sources import Box
 from models.data.records import Split
-from models.data.simulated_nodules import Box, add_nodule
+from models.data.simulated_nodules import add_nodule
 from models.detection_metrics import (
     Judged,
     average_precision,

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from findings.vocabulary import Finding
 from models.data.augmentation import AugmentationSettings, random_grids, sample
@@ -172,6 +173,11 @@ def test_nodules_are_simulated_where_lungs_are_known_and_taught_as_drawn(share: 
             inside = image[0, y0:y1, x0:x1]
             assert float(inside.max()) > float(image[0].min()) + 0.02
     assert clear.images.min() == clear.images.max() == 60
+
+
+def test_nodules_are_not_simulated_for_a_network_without_them() -> None:
+    with pytest.raises(ValidationError, match="nodule among the findings"):
+        DetectorSettings(findings=(Finding.MASS,), network=TINY, simulated_nodule_share=0.5)
 
 
 def test_kinds_of_training_images() -> None:
