@@ -79,7 +79,9 @@ def test_another_acquisition_is_the_same_patient_on_another_day() -> None:
 
 @given(
     seed=st.integers(0, 2**31 - 1),
-    ratio=st.floats(0.40, 0.65),
+    # What is drawn unasked; a wider heart may, rarely, cover a lung's outer border. The truth that
+    # goes with a film is measured on its masks in any case.
+    ratio=st.floats(0.40, 0.60),
     anteroposterior=st.booleans(),
 )
 @settings(untimed, max_examples=10)

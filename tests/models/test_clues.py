@@ -68,6 +68,7 @@ def test_the_loss_is_equation_one(count: int, seed: int, scale: float) -> None:
 
 
 def test_what_may_be_true_of_an_image_is_no_negative() -> None:
+    torch.manual_seed(0)
     images = functional.normalize(torch.randn(3, 4), dim=-1)
     texts = functional.normalize(torch.randn(3, 4), dim=-1).requires_grad_()
     negatives = torch.tensor([[False, False, True], [False, False, True], [False, False, False]])
