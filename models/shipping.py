@@ -74,9 +74,13 @@ def as_stored(weights: dict[str, Tensor], bits: Bits) -> dict[str, Tensor]:
 
 
 def _stored(weights: dict[str, Tensor], bits: Bits) -> dict[str, Tensor]:
+    values = packed(weights) if bits == 8 else weights
+    # The scales that packing adds are no parameters and stay float32.
     return {
-        name: (value.half() if _may_be_halved(name, value) else value).contiguous().clone()
-        for name, value in (packed(weights) if bits == 8 else weights).items()
+        name: (value.half() if name in weights and _may_be_halved(name, value) else value)
+        .contiguous()
+        .clone()
+        for name, value in values.items()
     }
 
 
@@ -88,8 +92,8 @@ def _restored(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _may_be_halved(name: str, value: Tensor) -> bool:
-    kept = name.endswith(("running_mean", "running_var", ".scale"))
-    return value.dtype.is_floating_point and not kept
+    statistic = name.endswith(("running_mean", "running_var"))
+    return value.dtype.is_floating_point and not statistic
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:
