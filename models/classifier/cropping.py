@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.classifier.network import FindingNetwork
 from models.data.augmentation import box_grids, sample
 
 
@@ -52,6 +53,16 @@ def view_logits(
     batch = shown_views(images, lungs, look, margin)
     logits: Tensor = network(batch)
     return logits.view(2 * len(look.views), len(images), -1).mean(dim=0)
+
+
+def pooled_views(
+    network: FindingNetwork, images: Tensor, lungs: Tensor, look: Look, margin: float
+) -> Tensor:
+    """What the last layer sees of every view: ``(2 * views * batch, channels)``."""
+    views = shown_views(images, lungs, look, margin)
+    with torch.inference_mode():
+        pooled: Tensor = network.head.pool(network.features(views)).float()
+    return pooled
 
 
 def reduced(images: Tensor, side: int | None) -> Tensor:

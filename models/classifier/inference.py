@@ -17,7 +17,7 @@ from findings.errors import StudyError
 from findings.vocabulary import Finding
 from models.calibration import OperatingPoint, OperatingPoints
 from models.classifier.config import ClassifierConfig
-from models.classifier.cropping import View, shown_views, view_logits
+from models.classifier.cropping import View, pooled_views, shown_views, view_logits
 from models.classifier.network import FindingNetwork
 from models.conformal import ConformalRule
 from models.preprocessing import to_square
@@ -104,13 +104,11 @@ class FindingClassifier:
             StudyError: the array is not such an image, or the box is not within it.
         """
         square, lungs = self._shown(display, lung_box)
-        seen = []
+        seen: list[NDArray[np.float32]] = []
         for network, member in zip(self._members, self.config.members, strict=True):
             assert isinstance(network, FindingNetwork)
-            with torch.inference_mode():
-                views = shown_views(square, lungs, member, self.config.box_margin)
-                found: NDArray[np.float32] = network.head.pool(network.features(views)).numpy()
-            seen.append(found)
+            found = pooled_views(network, square, lungs, member, self.config.box_margin)
+            seen.append(found.numpy())
         return seen
 
     def classify(

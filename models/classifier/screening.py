@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from findings.errors import StudyError
-from models.classifier.cropping import shown_views
+from models.classifier.cropping import pooled_views
 from models.classifier.network import FindingNetwork
 from models.classifier.preset import MemberSettings
 from models.data.finding_cache import TARGETS, FindingArrays
@@ -67,10 +67,8 @@ def pooled_features(
     def one(row: int) -> NDArray[np.float32]:
         image = torch.from_numpy(arrays.images[row]).float().div(255)[None, None]
         lungs = torch.from_numpy(arrays.boxes[row])[None]
-        views = shown_views(image, lungs, member, margin)
-        with torch.inference_mode():
-            pooled: Tensor = network.head.pool(network.features(views))
-        return pooled.float().numpy()
+        pooled: NDArray[np.float32] = pooled_views(network, image, lungs, member, margin).numpy()
+        return pooled
 
     return ScreenFeatures(rows, np.stack([one(int(row)) for row in rows], axis=1))
 
