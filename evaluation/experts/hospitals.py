@@ -96,14 +96,14 @@ def learn_anew(films: PooledFilms) -> Iterator[LearntAnew]:
         # Folds may choose different penalties, which scale the logits; ranks within a fold stay.
         held[folds == fold] = (logits - logits.mean()) / logits.std()
     for tested in hospitals:
-        yield _reached("both, other films", tested, films, every[films.sources == tested], held)
+        own = films.sources == tested
+        yield _reached("both, other films", tested, films.truth[own], held[own])
     for learnt in hospitals:
         for tested in hospitals:
             if tested != learnt:
                 rows = every[films.sources == tested]
-                held = np.empty(len(every))
-                held[rows] = _logits(films, every[films.sources == learnt], rows)
-                yield _reached(learnt, tested, films, rows, held)
+                logits = _logits(films, every[films.sources == learnt], rows)
+                yield _reached(learnt, tested, films.truth[rows], logits)
 
 
 def _folds(films: PooledFilms) -> NDArray[np.int64]:
@@ -129,17 +129,12 @@ def _logits(
 
 
 def _reached(
-    learnt: str,
-    tested: str,
-    films: PooledFilms,
-    rows: NDArray[np.int64],
-    held: NDArray[np.float64],
+    learnt: str, tested: str, truth: NDArray[np.bool_], score: NDArray[np.float64]
 ) -> LearntAnew:
-    score, truth = held[rows], films.truth[rows]
     return LearntAnew(
         learnt_at=learnt,
         tested_at=tested,
-        images=len(rows),
+        images=len(truth),
         # Neither set names patients: an image is one.
-        auc=estimate(lambda cases: area_under_curve(score[cases], truth[cases]), rows.tolist()),
+        auc=estimate(lambda cases: area_under_curve(score[cases], truth[cases]), range(len(truth))),
     )
