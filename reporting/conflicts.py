@@ -27,7 +27,7 @@ def conflict_in(language: Language, conflict: Disagreement) -> tuple[str, str]:
     Words that are not known there stay as they are.
     """
     said = remarks(language)
-    if not said.settled:
+    if not said.conflicts:
         return conflict.detail, conflict.settled_by
     return _detail(conflict, said, labels(language)), _settled(conflict.settled_by, said, language)
 
@@ -43,10 +43,10 @@ def _detail(conflict: Disagreement, said: Remarks, words: Labels) -> str:
     text, language = conflict.detail, words.language
     if conflict.type is DisagreementType.POLARITY:
         if (sides := _POLARITY.fullmatch(text)) is not None:
-            return said.say("for_against", affirm=sides[1], deny=sides[2])
+            return said.conflict("for_against", affirm=sides[1], deny=sides[2])
         if (kinds := _HIERARCHY.fullmatch(text)) is not None:
             names = (_finding(kinds[1], language), _finding(kinds[2], language))
-            return said.say("denied_stated", denied=names[0], stated=names[1])
+            return said.conflict("denied_stated", denied=names[0], stated=names[1])
         return text
     if conflict.type is DisagreementType.NUMBER:
         measured = _NUMBER.fullmatch(text)
@@ -56,7 +56,7 @@ def _detail(conflict: Disagreement, said: Remarks, words: Labels) -> str:
         unit = "" if measured[2] == "1" else f" [{measured[2]}]"
         return f"{name}{unit}: {_DECIMAL.sub(said.decimal, measured[3])}"
     return _SAYS.sub(
-        lambda one: said.say("says", expert=one[1], value=_value(one[2], said, words)), text
+        lambda one: said.conflict("says", expert=one[1], value=_value(one[2], said, words)), text
     )
 
 
@@ -65,7 +65,7 @@ def _settled(text: str, said: Remarks, language: Language) -> str:
     if kinds is None:
         return said.settled.get(text, text)
     names = (_finding(kinds[1], language), _finding(kinds[2], language))
-    return said.say("hierarchy", kind=names[0], parent=names[1])
+    return said.conflict("hierarchy", kind=names[0], parent=names[1])
 
 
 def _finding(name: str, language: Language) -> str:

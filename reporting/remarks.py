@@ -29,6 +29,9 @@ class Remarks(Frozen):
     reasons: dict[str, str] = Field(
         default_factory=dict, description="a ledger's reason in English -> in this language"
     )
+    conflicts: dict[str, str] = Field(
+        default_factory=dict, description="how voices disagree; empty: as the ledger words it"
+    )
     settled: dict[str, str] = Field(
         default_factory=dict, description="what settled a disagreement -> in this language"
     )
@@ -38,7 +41,11 @@ class Remarks(Frozen):
 
     def say(self, key: str, **values: str) -> str:
         """A remark with its values put in. They are text from the report and stay text."""
-        return re.sub(r"\{(\w+)\}", lambda slot: values[slot[1]], self.review[key])
+        return _filled(self.review[key], values)
+
+    def conflict(self, key: str, **values: str) -> str:
+        """What voices said against one another, with its values put in."""
+        return _filled(self.conflicts[key], values)
 
     def sides(self, sides: list[Side]) -> str:
         """Sides as the place of something."""
@@ -48,6 +55,10 @@ class Remarks(Frozen):
     def number(self, value: float, form: str = "g") -> str:
         """A number with the language's decimal sign."""
         return f"{value:{form}}".replace(".", self.decimal)
+
+
+def _filled(form: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda slot: values[slot[1]], form)
 
 
 @cache
