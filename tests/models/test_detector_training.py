@@ -10,32 +10,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from small_detector import SIZE, TINY
 
 from findings.vocabulary import Finding
 from models.data.augmentation import AugmentationSettings, random_grids, sample
 from models.data.box_cache import BoxArrays
 from models.data.records import Split
 from models.detector.carrying import affine_of, carry_boxes
-from models.detector.network import DetectorNetwork, NetworkSettings
+from models.detector.network import DetectorNetwork
 from models.detector.preset import DetectorPreset, DetectorSettings
 from models.detector.task import DetectorTask, batch_kinds
 from models.training.loop import TrainingLoop
 from models.training.presets import LoopSettings, read_preset
 from models.training.roles import Role
 
-SIZE = 96
-TINY = NetworkSettings(
-    trunk="efficientnet_lite0",
-    size=SIZE,
-    anchor_sizes=((12,), (24,), (32,), (48,)),
-    anchor_ratios=(1.0,),
-    pyramid_channels=16,
-    hidden=32,
-    canonical_scale=24,
-    rpn_overlaps=(0.3, 0.5),
-    proposals=40,
-    training_proposals=16,
-)
 STILL = AugmentationSettings(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 

@@ -8,24 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from small_detector import SIZE, TINY
 
 from models.detector.context import ContextHead, surroundings
 from models.detector.network import DetectorNetwork, NetworkSettings
 from models.detector.views import Found, look, merged
 
-SIZE = 64
-SETTINGS = NetworkSettings(
-    trunk="efficientnet_lite0",
-    size=SIZE,
-    anchor_sizes=((12,), (24,), (32,), (48,)),
-    anchor_ratios=(1.0,),
-    pyramid_channels=16,
-    hidden=32,
-    canonical_scale=24,
-    proposals=40,
-    context=True,
-    mirrored=True,
-)
+SETTINGS = TINY.model_copy(update={"context": True, "mirrored": True})
 
 
 def found(*rows: tuple[float, float, float, float, int, float]) -> Found:
